@@ -1,0 +1,6 @@
+//! The netwatch-server component.
+#![forbid(unsafe_code)]
+pub mod clock;
+pub mod config;
+pub mod disk;
+pub mod limits;

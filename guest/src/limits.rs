@@ -1,0 +1,41 @@
+//! Every bound in one place, with its unit and its reason.
+
+/// Reports in one request. Bounds the growth of `[{},{},…]`: two bytes a report
+/// on the wire become about a hundred when `_received` is put into each.
+pub const MAX_REPORTS_PER_REQUEST: u32 = 10_000;
+
+/// Nesting of arrays and objects in one report, the report itself being level 1.
+/// Deeper than any telemetry, shallower than any reader's stack.
+pub const MAX_DEPTH: u32 = 64;
+
+/// Characters of an input's own text that an error message repeats.
+pub const MAX_QUOTED_CHARS: usize = 64;
+
+/// Largest `MAX_BODY_BYTES` that may be configured: several bodies are in
+/// memory at once, and a worker must stay below 64 MiB.
+pub const MAX_BODY_BYTES_CEILING: u64 = 8 << 20;
+
+/// Largest `FLUSH_BYTES` that may be configured: a segment is held compressed
+/// in memory until it is verified, and may not compress at all.
+pub const FLUSH_BYTES_CEILING: u64 = 16 << 20;
+
+/// Smallest `FLUSH_BYTES`: below this every report would be a file.
+pub const FLUSH_BYTES_FLOOR: u64 = 1 << 10;
+
+/// Bytes of request bodies one instance holds at once before it answers 503.
+pub const MAX_BYTES_IN_FLIGHT: u64 = 12 << 20;
+
+/// Stored lines that one batch append may hold, bytes. A batch above it is
+/// appended in several frames.
+pub const MAX_FRAME_BYTES: usize = 4 << 20;
+
+/// Sealed journals one instance may have waiting to be published. Above it
+/// (the disk takes appends but no segments) requests get 503.
+pub const MAX_SEALED_JOURNALS: usize = 6;
+
+/// Bytes that compression, verification and recovery handle before they let
+/// requests run: about one millisecond.
+pub const SLICE_BYTES: usize = 128 << 10;
+
+/// Seconds a client is asked to wait after a 503.
+pub const RETRY_AFTER_SECONDS: u32 = 5;
