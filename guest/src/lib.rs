@@ -3,4 +3,5 @@
 pub mod clock;
 pub mod config;
 pub mod disk;
+pub mod journal;
 pub mod limits;

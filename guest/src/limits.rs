@@ -29,6 +29,10 @@ pub const MAX_BYTES_IN_FLIGHT: u64 = 12 << 20;
 /// appended in several frames.
 pub const MAX_FRAME_BYTES: usize = 4 << 20;
 
+/// Payload of one frame a reader accepts, bytes: [`MAX_FRAME_BYTES`] plus the one
+/// largest request that may come on top. More is a broken length, not a frame.
+pub const MAX_FRAME_PAYLOAD_BYTES: usize = 16 << 20;
+
 /// Sealed journals one instance may have waiting to be published. Above it
 /// (the disk takes appends but no segments) requests get 503.
 pub const MAX_SEALED_JOURNALS: usize = 6;
