@@ -1,5 +1,7 @@
 //! Every bound in one place, with its unit and its reason.
 
+use std::time::Duration;
+
 /// Reports in one request. Bounds the growth of `[{},{},…]`: two bytes a report
 /// on the wire become about a hundred when `_received` is put into each.
 pub const MAX_REPORTS_PER_REQUEST: u32 = 10_000;
@@ -43,3 +45,25 @@ pub const SLICE_BYTES: usize = 128 << 10;
 
 /// Seconds a client is asked to wait after a 503.
 pub const RETRY_AFTER_SECONDS: u32 = 5;
+
+/// Attempts to compress a segment from journals before its blocks stay raw. An
+/// attempt that ends the instance (a trap, a kill) is one that counts.
+pub const COMPRESSION_ATTEMPTS: u64 = 2;
+
+/// Attempts to publish journals at all before they are quarantined whole, so
+/// that what ends the instance does not do so for ever.
+pub const PUBLISH_ATTEMPTS: u64 = 5;
+
+/// Journals merged into one segment at most: bounds the plan and what is known
+/// of each in memory.
+pub const MAX_PLAN_JOURNALS: usize = 8192;
+
+/// How often the flusher shows that it is alive.
+pub const LEASE_BEAT: Duration = Duration::from_millis(500);
+
+/// A flusher that has shown no sign of life for this long is taken for dead.
+/// Being wrong costs work, never reports.
+pub const LEASE_PATIENCE: Duration = Duration::from_secs(4);
+
+/// For this long an instance trusts that the flusher it saw is alive.
+pub const LEASE_TRUST: Duration = Duration::from_secs(5);

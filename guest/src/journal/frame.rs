@@ -104,6 +104,11 @@ pub fn seal(id: Id, seal: Seal) -> [u8; SEAL_BYTES] {
     bytes
 }
 
+/// CRC-32C of some bytes.
+pub fn checksum(bytes: &[u8]) -> u32 {
+    CASTAGNOLI.checksum(bytes)
+}
+
 fn record_crc(id: Id, record: &[u8]) -> u32 {
     let mut digest = CASTAGNOLI.digest();
     digest.update(&id.0);

@@ -1,0 +1,329 @@
+//! Makes segments, checks them, and gives them their names.
+
+use super::Store;
+use super::live::{Content, Sealed};
+use super::settle::Member;
+use crate::clock::Clock;
+use crate::disk::{Disk, DiskError, DiskFile, DiskResult, Folder};
+use crate::journal::frame::FRAME_HEADER_BYTES;
+use crate::journal::name::{Id, JournalFile};
+use crate::limits::SLICE_BYTES;
+use crate::segment::encoder::{Encoded, Encoder};
+use crate::segment::name::SegmentName;
+use crate::segment::raw::RawEncoder;
+use crate::segment::verify::{Progress, Verifier};
+use std::fmt;
+use std::rc::Rc;
+
+/// Why a segment is not published. Its reports stay where they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PublishError {
+    /// The disk failed.
+    Disk(DiskError),
+    /// Not even raw blocks decode to what went in: a fault of ours.
+    Unreadable(String),
+}
+
+impl fmt::Display for PublishError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PublishError::Disk(error) => write!(f, "the disk refuses segments: {error}"),
+            PublishError::Unreadable(why) => write!(f, "a segment does not decode: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for PublishError {}
+
+impl From<DiskError> for PublishError {
+    fn from(error: DiskError) -> Self {
+        PublishError::Disk(error)
+    }
+}
+
+/// Where the lines of a segment come from.
+pub(super) enum Lines<'a> {
+    /// Journals, in this order.
+    Journals(&'a [Member]),
+    /// Frames in memory.
+    Memory(&'a [Vec<u8>]),
+}
+
+/// How the blocks of a segment are made.
+enum Sink {
+    Compressed(Encoder),
+    Raw(RawEncoder),
+}
+
+impl Sink {
+    fn write(&mut self, lines: &[u8]) {
+        match self {
+            Sink::Compressed(encoder) => encoder.write(lines),
+            Sink::Raw(encoder) => encoder.write(lines),
+        }
+    }
+
+    fn finish(self) -> Result<Encoded, PublishError> {
+        let unreadable = |why: String| PublishError::Unreadable(why);
+        match self {
+            Sink::Compressed(encoder) => encoder.finish().map_err(|e| unreadable(e.to_string())),
+            Sink::Raw(encoder) => Ok(encoder.finish()),
+        }
+    }
+}
+
+impl<D: Disk, C: Clock> Store<D, C> {
+    /// Publishes this instance's sealed journals, oldest first, in a task of its
+    /// own, so that no request waits.
+    pub(super) fn publish_in_background(self: &Rc<Self>) {
+        let store = Rc::clone(self);
+        self.clock.spawn(async move {
+            // The error is in the vitals and the log; the next tick tries again.
+            let _ = store.publish_sealed().await;
+        });
+    }
+
+    /// Publishes this instance's sealed journals, oldest first.
+    pub(super) async fn publish_sealed(&self) -> Result<(), PublishError> {
+        let _one_at_a_time = self.publishing.lock().await;
+        loop {
+            let ready = match self.sealed.borrow_mut().front_mut() {
+                Some(sealed) => sealed.encoder.take(),
+                None => return Ok(()),
+            };
+            let result = match ready {
+                Some(encoder) => self.publish_compressed(encoder).await,
+                None => self.publish_from_source().await,
+            };
+            match result {
+                Ok(()) => self.sealed.borrow_mut().pop_front(),
+                Err(error) => {
+                    self.note_publish_failure(&error);
+                    return Err(error);
+                }
+            };
+        }
+    }
+
+    pub(super) fn note_publish_failure(&self, error: &PublishError) {
+        let mut vitals = self.vitals.borrow_mut();
+        vitals.publish_failures += 1;
+        vitals.last_error = Some(error.to_string());
+        log::error!("publishing failed, the reports stay in the journal: {error}");
+    }
+
+    /// Publishes the oldest sealed journal from what was compressed on the way.
+    async fn publish_compressed(&self, encoder: Encoder) -> Result<(), PublishError> {
+        let checked = match Sink::Compressed(encoder).finish() {
+            Ok(encoded) => self.verified(encoded).await,
+            Err(error) => Err(error),
+        };
+        let bytes = match checked {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                log::error!("{error}; the segment is made again");
+                return self.publish_from_source().await;
+            }
+        };
+        let Some((name, file)) = self.front_name() else {
+            return Ok(());
+        };
+        self.put_in_place(&name, &bytes).await?;
+        if let Some(file) = file {
+            self.remove(&file).await?;
+        }
+        // Else a lost unlink could bring the journal back after its segment has
+        // been pruned.
+        Ok(self.disk.sync_folder(Folder::Journal).await?)
+    }
+
+    /// The names of the oldest sealed journal: its segment's and its own.
+    fn front_name(&self) -> Option<(SegmentName, Option<JournalFile>)> {
+        let sealed = self.sealed.borrow();
+        let front: &Sealed = sealed.front()?;
+        let name = SegmentName {
+            first_ms: front.first_ms,
+            last_ms: front.last_ms,
+            id: front.id.0,
+        };
+        let file = match &front.content {
+            Content::Journal(name) => Some(JournalFile::Journal(*name)),
+            Content::Memory(_) => None,
+        };
+        Some((name, file))
+    }
+
+    /// Publishes the oldest sealed journal from the file, or from memory.
+    async fn publish_from_source(&self) -> Result<(), PublishError> {
+        let Some((segment, file)) = self.front_name() else {
+            return Ok(());
+        };
+        if let Some(JournalFile::Journal(name)) = file {
+            return self.settle_these(vec![name]).await.map(|_| ());
+        }
+        let frames = match self.sealed.borrow_mut().front_mut() {
+            Some(Sealed {
+                content: Content::Memory(frames),
+                ..
+            }) => std::mem::take(frames),
+            _ => return Ok(()),
+        };
+        let result = match self.build(&Lines::Memory(&frames), false).await {
+            Ok(bytes) => self
+                .put_in_place(&segment, &bytes)
+                .await
+                .map_err(Into::into),
+            Err(error) => Err(error),
+        };
+        if let Some(front) = self.sealed.borrow_mut().front_mut() {
+            front.content = Content::Memory(frames);
+        }
+        result
+    }
+
+    /// A segment's bytes, decoded once and found equal to the lines; with raw
+    /// blocks if asked, or if compressed ones do not decode.
+    pub(super) async fn build(
+        &self,
+        lines: &Lines<'_>,
+        raw: bool,
+    ) -> Result<Vec<u8>, PublishError> {
+        if !raw {
+            let encoded = self.encode(lines, Sink::Compressed(Encoder::new())).await;
+            match encoded {
+                Ok(encoded) => match self.verified(encoded).await {
+                    Err(PublishError::Unreadable(why)) => {
+                        log::error!("the encoder failed ({why}); publishing raw blocks");
+                    }
+                    result => return result,
+                },
+                Err(PublishError::Unreadable(why)) => {
+                    log::error!("the encoder failed ({why}); publishing raw blocks");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.vitals.borrow_mut().raw_segments += 1;
+        let encoded = self.encode(lines, Sink::Raw(RawEncoder::new())).await?;
+        self.verified(encoded).await
+    }
+
+    async fn encode(&self, lines: &Lines<'_>, mut sink: Sink) -> Result<Encoded, PublishError> {
+        match lines {
+            Lines::Journals(members) => {
+                for member in *members {
+                    self.encode_journal(member, &mut sink).await?;
+                }
+            }
+            Lines::Memory(frames) => {
+                for frame in *frames {
+                    for slice in frame[FRAME_HEADER_BYTES..].chunks(SLICE_BYTES) {
+                        sink.write(slice);
+                        self.clock.breathe().await;
+                    }
+                }
+            }
+        }
+        sink.finish()
+    }
+
+    async fn encode_journal(&self, member: &Member, sink: &mut Sink) -> Result<(), PublishError> {
+        let path = JournalFile::Journal(member.name).to_string();
+        let file = self.disk.open(Folder::Journal, &path, false).await?;
+        let mut since_breath = 0;
+        for frame in &member.survey.frames {
+            let mut left = frame.bytes as usize;
+            let mut at = frame.at;
+            while left > 0 {
+                let slice = file.read_at(at, left.min(SLICE_BYTES)).await?;
+                if slice.is_empty() {
+                    let what = "a sealed journal became shorter while it was read";
+                    return Err(DiskError::Failed(what.into()).into());
+                }
+                sink.write(&slice);
+                left = left.saturating_sub(slice.len());
+                at += slice.len() as u64;
+                since_breath += slice.len();
+                if since_breath >= SLICE_BYTES {
+                    since_breath = 0;
+                    self.clock.breathe().await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes, if they decode to what was written into them.
+    async fn verified(&self, encoded: Encoded) -> Result<Vec<u8>, PublishError> {
+        let unreadable = |error: crate::segment::verify::VerifyError| {
+            PublishError::Unreadable(error.to_string())
+        };
+        let mut verifier = Verifier::new(&encoded).map_err(unreadable)?;
+        while verifier.step(SLICE_BYTES).map_err(unreadable)? == Progress::More {
+            self.clock.breathe().await;
+        }
+        drop(verifier);
+        Ok(encoded.bytes)
+    }
+
+    /// ⑥⑦ Writes a segment under a temporary name and links it to its own. Where
+    /// that name is taken, another has published the same reports.
+    pub(super) async fn put_in_place(&self, name: &SegmentName, bytes: &[u8]) -> DiskResult<()> {
+        let temporary = JournalFile::Temporary(self.new_name()).to_string();
+        let result = self.write_and_link(&temporary, name, bytes).await;
+        let result = self.note_write("publishing a segment", result);
+        let cleared = match self.disk.unlink(Folder::Journal, &temporary).await {
+            Err(DiskError::NotFound) => Ok(()),
+            cleared => cleared,
+        };
+        result.and(cleared)?;
+        let mut vitals = self.vitals.borrow_mut();
+        vitals.published_segments += 1;
+        vitals.published_bytes += bytes.len() as u64;
+        Ok(())
+    }
+
+    async fn write_and_link(
+        &self,
+        temporary: &str,
+        name: &SegmentName,
+        bytes: &[u8],
+    ) -> DiskResult<()> {
+        let mut file = self.disk.create(Folder::Journal, temporary).await?;
+        for slice in bytes.chunks(SLICE_BYTES) {
+            file.append(slice.to_vec()).await.1?;
+            self.clock.breathe().await;
+        }
+        file.sync().await?;
+        drop(file);
+        let target = name.to_string();
+        match self
+            .disk
+            .link((Folder::Journal, temporary), (Folder::Data, &target))
+            .await
+        {
+            Ok(()) | Err(DiskError::Exists) => {}
+            Err(error) => return Err(error),
+        }
+        self.disk.sync_folder(Folder::Data).await
+    }
+
+    /// Whether a segment has its name already, durably.
+    pub(super) async fn is_published(&self, name: &SegmentName) -> DiskResult<bool> {
+        let there = self.exists(Folder::Data, &name.to_string()).await?;
+        if there {
+            self.disk.sync_folder(Folder::Data).await?;
+        }
+        Ok(there)
+    }
+
+    pub(super) fn segment_name(id: Id, members: &[Member]) -> SegmentName {
+        let first = members.iter().map(|member| member.survey.first_ms).min();
+        let last = members.iter().map(|member| member.survey.last_ms).max();
+        SegmentName {
+            first_ms: first.unwrap_or(0),
+            last_ms: last.unwrap_or(0),
+            id: id.0,
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! Publishes journals from their files: those of instances that are gone, and
+//! those of this one whose compressed copy is not to be had.
+//!
+//! A journal first sealed as [`SealKind::Alone`] becomes the segment that has its
+//! id, whoever publishes it; the name says whether that has happened. All others
+//! are merged by a [`Plan`](super::plan::Plan). Both are idempotent, so instances
+//! that recover at the same time may at worst do the same work twice.
+
+use super::Store;
+use super::plan::{Fate, Plan};
+use super::publish::{Lines, PublishError};
+use crate::clock::Clock;
+use crate::disk::{Disk, DiskError, DiskFile, DiskResult, Folder};
+use crate::journal::frame::SealKind;
+use crate::journal::name::{Id, JournalFile, JournalName};
+use crate::journal::reader::{Survey, survey};
+use crate::journal::writer::seal_for_merging;
+use crate::limits::{COMPRESSION_ATTEMPTS, MAX_PLAN_JOURNALS, PUBLISH_ATTEMPTS};
+
+/// What a recovery found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Journals published and removed.
+    pub journals: u32,
+    /// Reports published from them.
+    pub reports: u64,
+    /// Journals moved to `quarantine/`.
+    pub quarantined: u32,
+}
+
+/// A journal that is being published.
+pub(super) struct Member {
+    pub(super) name: JournalName,
+    pub(super) survey: Survey,
+}
+
+impl Member {
+    fn fate(&self) -> Fate {
+        if self.survey.corrupt {
+            Fate::Quarantine
+        } else {
+            Fate::Remove
+        }
+    }
+}
+
+impl<D: Disk, C: Clock> Store<D, C> {
+    /// Publishes the journals of all instances but those named, and clears what
+    /// they left behind.
+    ///
+    /// # Errors
+    /// Those of the disk; what is not published stays and can be tried again.
+    pub async fn recover(&self, alive: &[Id]) -> Result<Recovery, PublishError> {
+        let _one_at_a_time = self.publishing.lock().await;
+        let gone = |instance: Id| instance != self.instance && !alive.contains(&instance);
+        let files = self.journal_files().await?;
+        for file in &files {
+            match file {
+                JournalFile::Temporary(name) if gone(name.instance) => self.remove(file).await?,
+                JournalFile::Lease => self.remove(file).await?,
+                _ => {}
+            }
+        }
+        let orphans = journals(&files).filter(|name| gone(name.instance));
+        self.settle_these(orphans.collect()).await
+    }
+
+    /// Publishes these journals and what an unfinished plan names besides. The
+    /// caller holds the lock `publishing`.
+    pub(super) async fn settle_these(
+        &self,
+        mut names: Vec<JournalName>,
+    ) -> Result<Recovery, PublishError> {
+        names.reverse();
+        let mut recovery = Recovery::default();
+        loop {
+            let (number, plan) = self.outstanding_plan().await?;
+            if let Some(plan) = plan {
+                self.carry_out(&plan, Some(number), &mut recovery).await?;
+                self.finish_plan(number).await?;
+                continue;
+            }
+            let group = self.gather(&mut names, &mut recovery).await?;
+            if group.is_empty() {
+                return Ok(recovery);
+            }
+            self.propose(number + 1, &group).await?;
+        }
+    }
+
+    /// Takes journals from the end of `names` until a segment is full: seals what
+    /// is open, publishes at once what is to be published alone, and removes what
+    /// is empty.
+    async fn gather(
+        &self,
+        names: &mut Vec<JournalName>,
+        recovery: &mut Recovery,
+    ) -> Result<Vec<Member>, PublishError> {
+        let mut group = Vec::new();
+        let mut bytes = 0;
+        while let Some(name) = names.pop() {
+            let Some(member) = self.open_sealed(name).await? else {
+                continue;
+            };
+            if member.survey.is_empty() {
+                self.dispose(name, member.fate(), recovery).await?;
+                continue;
+            }
+            if member
+                .survey
+                .seal
+                .is_some_and(|seal| seal.kind == SealKind::Alone)
+            {
+                let segment = Self::segment_name(name.id, std::slice::from_ref(&member));
+                let plan = Plan {
+                    segment,
+                    journals: vec![(name, member.fate())],
+                };
+                self.carry_out(&plan, None, recovery).await?;
+                continue;
+            }
+            bytes += member.survey.bytes;
+            group.push(member);
+            if bytes >= self.settings.flush_bytes || group.len() >= MAX_PLAN_JOURNALS {
+                break;
+            }
+        }
+        Ok(group)
+    }
+
+    /// A journal nobody can add to any more; `None` if it is gone.
+    async fn open_sealed(&self, name: JournalName) -> DiskResult<Option<Member>> {
+        let path = JournalFile::Journal(name).to_string();
+        let mut file = match self.disk.open(Folder::Journal, &path, true).await {
+            Err(DiskError::NotFound) => return Ok(None),
+            opened => opened?,
+        };
+        let mut found = survey(&file, name.id, &self.clock).await?;
+        while found.seal.is_none() {
+            seal_for_merging(&mut file, name).await?;
+            found = survey(&file, name.id, &self.clock).await?;
+        }
+        Ok(Some(Member {
+            name,
+            survey: found,
+        }))
+    }
+
+    /// Publishes a plan's segment and removes its journals. Several instances may
+    /// do this at once.
+    async fn carry_out(
+        &self,
+        plan: &Plan,
+        number: Option<u64>,
+        recovery: &mut Recovery,
+    ) -> Result<(), PublishError> {
+        if !self.is_published(&plan.segment).await? {
+            let members = self.members(plan).await?;
+            // A journal that is gone has been published: maybe just now, by the
+            // same plan.
+            let needed = !members.is_empty() && !self.is_published(&plan.segment).await?;
+            if needed
+                && !self
+                    .publish_members(plan, number, &members, recovery)
+                    .await?
+            {
+                return Ok(());
+            }
+        }
+        for (name, fate) in &plan.journals {
+            self.dispose(*name, *fate, recovery).await?;
+        }
+        self.remove(&JournalFile::Attempts(plan.id())).await?;
+        Ok(self.disk.sync_folder(Folder::Journal).await?)
+    }
+
+    async fn members(&self, plan: &Plan) -> DiskResult<Vec<Member>> {
+        let mut members = Vec::new();
+        for (name, _) in &plan.journals {
+            members.extend(self.open_sealed(*name).await?);
+        }
+        Ok(members)
+    }
+
+    /// False if the plan turned out to be carried out by another, or its journals
+    /// had to be given up.
+    async fn publish_members(
+        &self,
+        plan: &Plan,
+        number: Option<u64>,
+        members: &[Member],
+        recovery: &mut Recovery,
+    ) -> Result<bool, PublishError> {
+        let attempt = self.count_attempt(plan.id()).await?;
+        if attempt > PUBLISH_ATTEMPTS {
+            log::error!(
+                "{attempt} attempts to publish {} ended the instance; its journals are quarantined",
+                plan.segment
+            );
+            for member in members {
+                self.dispose(member.name, Fate::Quarantine, recovery)
+                    .await?;
+            }
+            self.remove(&JournalFile::Attempts(plan.id())).await?;
+            self.disk.sync_folder(Folder::Journal).await?;
+            return Ok(false);
+        }
+        let raw = attempt > COMPRESSION_ATTEMPTS;
+        let bytes = self.build(&Lines::Journals(members), raw).await?;
+        if let Some(number) = number
+            && self.outstanding_plan().await?.0 != number
+        {
+            return Ok(false);
+        }
+        self.put_in_place(&plan.segment, &bytes).await?;
+        recovery.reports += members.iter().map(|m| m.survey.reports).sum::<u64>();
+        Ok(true)
+    }
+
+    /// Counts an attempt that may end the instance, and says which it is, from 1.
+    async fn count_attempt(&self, id: Id) -> DiskResult<u64> {
+        let name = JournalFile::Attempts(id).to_string();
+        let mut file = match self.disk.create(Folder::Journal, &name).await {
+            Err(DiskError::Exists) => self.disk.open(Folder::Journal, &name, true).await?,
+            created => created?,
+        };
+        file.append(vec![b'.']).await.1?;
+        file.size().await
+    }
+
+    /// Removes or quarantines a journal whose reports are published.
+    async fn dispose(
+        &self,
+        name: JournalName,
+        fate: Fate,
+        recovery: &mut Recovery,
+    ) -> DiskResult<()> {
+        let file = JournalFile::Journal(name);
+        let path = file.to_string();
+        let result = match fate {
+            Fate::Remove => self.disk.unlink(Folder::Journal, &path).await,
+            Fate::Quarantine => {
+                let to = (Folder::Quarantine, path.as_str());
+                self.disk.rename((Folder::Journal, &path), to).await
+            }
+        };
+        match result {
+            Err(DiskError::NotFound) => return Ok(()),
+            other => other?,
+        }
+        recovery.journals += 1;
+        if fate == Fate::Quarantine {
+            recovery.quarantined += 1;
+            self.vitals.borrow_mut().quarantined_journals += 1;
+            log::error!("{path} is corrupt: its good frames are published, it is in quarantine/");
+            self.disk.sync_folder(Folder::Quarantine).await?;
+        }
+        Ok(())
+    }
+
+    /// The highest number a plan has, and that plan if it is not carried out.
+    async fn outstanding_plan(&self) -> DiskResult<(u64, Option<Plan>)> {
+        loop {
+            let files = self.journal_files().await?;
+            let number = plan_numbers(&files).max().unwrap_or(0);
+            if number == 0 || files.contains(&JournalFile::PlanDone(number)) {
+                return Ok((number, None));
+            }
+            let path = JournalFile::Plan(number).to_string();
+            let file = match self.disk.open(Folder::Journal, &path, false).await {
+                Err(DiskError::NotFound) => continue,
+                opened => opened?,
+            };
+            let size = usize::try_from(file.size().await?).unwrap_or(usize::MAX);
+            let text = read_whole(&file, size).await?;
+            if let Some(plan) = Plan::parse(&text) {
+                return Ok((number, Some(plan)));
+            }
+            log::error!("{path} is corrupt: it is in quarantine/, its journals are planned anew");
+            let to = (Folder::Quarantine, path.as_str());
+            match self.disk.rename((Folder::Journal, &path), to).await {
+                Ok(()) | Err(DiskError::NotFound) => {}
+                Err(error) => return Err(error),
+            }
+            self.finish_plan(number).await?;
+        }
+    }
+
+    /// Makes a plan of these journals, unless another is faster.
+    async fn propose(&self, number: u64, group: &[Member]) -> DiskResult<()> {
+        let temporary = self.new_name();
+        let plan = Plan {
+            segment: Self::segment_name(temporary.id, group),
+            journals: group.iter().map(|m| (m.name, m.fate())).collect(),
+        };
+        let path = JournalFile::Temporary(temporary).to_string();
+        let mut file = self.disk.create(Folder::Journal, &path).await?;
+        let mut result = file.append(plan.format()).await.1;
+        if result.is_ok() {
+            result = file.sync().await;
+        }
+        if result.is_ok() {
+            let name = JournalFile::Plan(number).to_string();
+            result = self
+                .disk
+                .link((Folder::Journal, &path), (Folder::Journal, &name))
+                .await;
+            if result == Err(DiskError::Exists) {
+                result = Ok(());
+            }
+        }
+        self.remove(&JournalFile::Temporary(temporary)).await?;
+        result?;
+        self.disk.sync_folder(Folder::Journal).await?;
+        self.remove_plans_before(number).await
+    }
+
+    /// Marks a plan as carried out. Its journals are gone, durably.
+    async fn finish_plan(&self, number: u64) -> DiskResult<()> {
+        let path = JournalFile::PlanDone(number).to_string();
+        match self.disk.create(Folder::Journal, &path).await {
+            Ok(_) | Err(DiskError::Exists) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn remove_plans_before(&self, number: u64) -> DiskResult<()> {
+        for file in self.journal_files().await? {
+            match file {
+                JournalFile::Plan(old) | JournalFile::PlanDone(old) if old < number => {
+                    self.remove(&file).await?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves no plan behind at a clean stop. Only a host may call this, for it
+    /// knows that no instance still follows an old plan.
+    pub(super) async fn clear_finished_plans(&self) -> DiskResult<()> {
+        let files = self.journal_files().await?;
+        let last = plan_numbers(&files).max().unwrap_or(0);
+        if !files.contains(&JournalFile::PlanDone(last)) {
+            return Ok(());
+        }
+        self.remove_plans_before(last).await?;
+        self.remove(&JournalFile::Plan(last)).await?;
+        self.remove(&JournalFile::PlanDone(last)).await
+    }
+}
+
+/// The journals among some files.
+pub(super) fn journals(files: &[JournalFile]) -> impl Iterator<Item = JournalName> {
+    files.iter().filter_map(|file| match file {
+        JournalFile::Journal(name) => Some(*name),
+        _ => None,
+    })
+}
+
+fn plan_numbers(files: &[JournalFile]) -> impl Iterator<Item = u64> {
+    files.iter().filter_map(|file| match file {
+        JournalFile::Plan(number) | JournalFile::PlanDone(number) => Some(*number),
+        _ => None,
+    })
+}
+
+async fn read_whole<F: DiskFile>(file: &F, bytes: usize) -> DiskResult<Vec<u8>> {
+    let mut whole = Vec::with_capacity(bytes);
+    while whole.len() < bytes {
+        let more = file
+            .read_at(whole.len() as u64, bytes - whole.len())
+            .await?;
+        if more.is_empty() {
+            break;
+        }
+        whole.extend_from_slice(&more);
+    }
+    Ok(whole)
+}
