@@ -8,5 +8,6 @@ pub mod config;
 pub mod disk;
 pub mod journal;
 pub mod limits;
+pub mod report;
 pub mod segment;
 pub mod store;
