@@ -105,7 +105,7 @@ mod tests {
             "reports.jsonl.zst".into(),
             good.replace("reports-", "report-"),
             good.replace('Z', "+"),
-            good.replace("0_", "1_0_"),
+            good.replace("Z_", "Z_Z_"),
             format!("{good}.tmp"),
             good.replace("1970", "é70"),
             good.replace("19700101", "19701301"),

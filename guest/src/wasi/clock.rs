@@ -8,7 +8,7 @@ use wasip3::wit_bindgen;
 
 /// The host's clocks.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct WasiClock;
+pub(super) struct WasiClock;
 
 impl Clock for WasiClock {
     fn wall_ms(&self) -> u64 {

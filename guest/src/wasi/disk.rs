@@ -14,7 +14,7 @@ const LISTING_ATTEMPTS: usize = 100;
 
 /// `DATA_DIR` and the folders in it.
 #[derive(Debug)]
-pub struct WasiDisk {
+pub(super) struct WasiDisk {
     data: Descriptor,
     journal: Descriptor,
     quarantine: Descriptor,
@@ -26,7 +26,7 @@ impl WasiDisk {
     ///
     /// # Errors
     /// If no preopened directory holds it, or a folder cannot be made.
-    pub async fn open(data_dir: &str) -> DiskResult<WasiDisk> {
+    pub(super) async fn open(data_dir: &str) -> DiskResult<WasiDisk> {
         let data = open_data_dir(data_dir).await?;
         let journal = open_folder(&data, "journal").await?;
         let quarantine = open_folder(&data, "quarantine").await?;
@@ -55,9 +55,9 @@ async fn open_data_dir(data_dir: &str) -> DiskResult<Descriptor> {
         let below = wanted
             .strip_prefix(prefix)
             .filter(|rest| rest.is_empty() || rest.starts_with('/'));
-        let longer = found.as_ref().is_none_or(|(_, rest)| {
-            below.is_some_and(|below| below.len() < rest.len())
-        });
+        let longer = found
+            .as_ref()
+            .is_none_or(|(_, rest)| below.is_some_and(|below| below.len() < rest.len()));
         if let (Some(below), true) = (below, longer) {
             found = Some((descriptor, below.trim_start_matches('/').to_owned()));
         }
@@ -125,7 +125,12 @@ impl Disk for WasiDisk {
         };
         let descriptor = self
             .folder(folder)
-            .open_at(PathFlags::empty(), name.to_owned(), OpenFlags::empty(), flags)
+            .open_at(
+                PathFlags::empty(),
+                name.to_owned(),
+                OpenFlags::empty(),
+                flags,
+            )
             .await
             .map_err(|code| error("opening", name, code))?;
         Ok(WasiFile::new(descriptor))
@@ -188,7 +193,7 @@ impl Disk for WasiDisk {
 
 /// A file, with one stream for all it appends.
 #[derive(Debug)]
-pub struct WasiFile {
+pub(super) struct WasiFile {
     descriptor: Descriptor,
     appends: Option<Appends>,
     /// What is on its way to the host; kept for its capacity.

@@ -1,0 +1,67 @@
+//! Cross-origin requests (the Fetch standard's CORS protocol).
+
+use super::Answer;
+use crate::config::Settings;
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, VARY,
+};
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+/// Lets pages of an allowed origin read the answer. Every answer says that it
+/// varies with the origin, so that no cache gives one page's to another.
+pub fn allow(headers: &mut HeaderMap, origin: Option<&str>, settings: &Settings) {
+    headers.append(VARY, HeaderValue::from_static("Origin"));
+    let allowed = origin.filter(|origin| settings.allowed_origins.allow(origin));
+    if let Some(Ok(origin)) = allowed.map(HeaderValue::from_str) {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(
+            ACCESS_CONTROL_EXPOSE_HEADERS,
+            HeaderValue::from_static("Retry-After, X-Request-Id"),
+        );
+    }
+}
+
+/// The answer to a preflight for posting reports; [`allow`] adds the origin.
+pub fn preflight() -> Answer {
+    let mut answer = Answer::empty(StatusCode::NO_CONTENT);
+    for (name, value) in [
+        (ACCESS_CONTROL_ALLOW_METHODS, "POST, OPTIONS"),
+        (
+            ACCESS_CONTROL_ALLOW_HEADERS,
+            "Content-Type, Content-Encoding, Authorization, X-API-Key, X-Request-Id",
+        ),
+        (ACCESS_CONTROL_MAX_AGE, "3600"),
+    ] {
+        answer.headers.insert(name, HeaderValue::from_static(value));
+    }
+    answer
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_allowed_origin_is_echoed_and_another_is_not() {
+        let settings = Settings {
+            allowed_origins: "https://a.example".parse().unwrap(),
+            ..Settings::default()
+        };
+        let echoed = |origin| {
+            let mut headers = HeaderMap::new();
+            allow(&mut headers, origin, &settings);
+            assert_eq!(headers[VARY], "Origin");
+            headers
+                .get(ACCESS_CONTROL_ALLOW_ORIGIN)
+                .map(|v| v.to_str().unwrap().to_owned())
+        };
+        assert_eq!(
+            echoed(Some("https://a.example")).as_deref(),
+            Some("https://a.example")
+        );
+        assert_eq!(echoed(Some("https://b.example")), None);
+        assert_eq!(echoed(None), None);
+    }
+}

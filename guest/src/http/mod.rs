@@ -1,0 +1,95 @@
+//! Requests and answers of HTTP, without the wire: routes, keys, CORS, documents.
+
+pub mod cors;
+pub mod key;
+pub mod openapi;
+pub mod request_id;
+pub mod routes;
+
+use crate::problem::{PROBLEM_JSON, Problem};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+/// An answer whose body is small and whole.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// Headers, without CORS and `Content-Length`.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// A JSON document.
+    pub fn json(status: StatusCode, body: impl Into<Vec<u8>>) -> Answer {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Answer {
+            status,
+            headers,
+            body: body.into(),
+        }
+    }
+
+    /// An answer without a body.
+    pub fn empty(status: StatusCode) -> Answer {
+        Answer {
+            status,
+            headers: HeaderMap::new(),
+            body: Vec::new(),
+        }
+    }
+
+    /// `202 {"accepted":N}`
+    pub fn accepted(reports: u32) -> Answer {
+        Answer::json(StatusCode::ACCEPTED, format!("{{\"accepted\":{reports}}}"))
+    }
+
+    /// A problem document with the headers its status asks for.
+    pub fn problem(problem: &Problem) -> Answer {
+        let status = StatusCode::from_u16(problem.status);
+        let mut answer = Answer::json(
+            status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            problem.json(),
+        );
+        let headers = &mut answer.headers;
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        if let Some(seconds) = problem.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if problem.status == 401 {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        answer
+    }
+
+    /// 405 with the methods that are allowed.
+    pub fn method_not_allowed(method: &str, allow: &'static str) -> Answer {
+        let detail = format!("{method} is not possible here; use {allow}");
+        let mut answer = Answer::problem(&Problem::new(405, "method", detail));
+        answer
+            .headers
+            .insert(ALLOW, HeaderValue::from_static(allow));
+        answer
+    }
+
+    /// 404.
+    pub fn not_found() -> Answer {
+        let detail = "there is nothing here; see /openapi.json for what there is";
+        Answer::problem(&Problem::new(404, "not-found", detail))
+    }
+
+    /// Liveness: this instance answers.
+    pub fn health() -> Answer {
+        let version = env!("CARGO_PKG_VERSION");
+        let body = format!("{{\"status\":\"ok\",\"version\":\"{version}\"}}");
+        Answer::json(StatusCode::OK, body)
+    }
+
+    /// Readiness: a report would be stored now.
+    pub fn ready() -> Answer {
+        Answer::json(StatusCode::OK, "{\"status\":\"ready\"}")
+    }
+}

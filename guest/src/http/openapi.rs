@@ -1,0 +1,157 @@
+//! The OpenAPI 3.1 description of what exists.
+
+use serde_json::{Value, json};
+
+/// The document, as JSON.
+pub fn document() -> String {
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "netwatch-server",
+            "version": env!("CARGO_PKG_VERSION"),
+            "summary": "Collects telemetry reports and keeps them as zstd-compressed JSON Lines.",
+            "license": { "name": "MIT", "identifier": "MIT" }
+        },
+        "paths": {
+            "/api/v1/reports": { "post": post_reports(), "options": preflight() },
+            "/.well-known/healthcheck": { "get": health("healthcheck") },
+            "/healthz": { "get": health("healthz") },
+            "/readyz": { "get": ready() },
+            "/openapi.json": { "get": openapi() }
+        },
+        "components": {
+            "schemas": { "Problem": problem_schema(), "Report": report_schema() },
+            "securitySchemes": {
+                "bearer": { "type": "http", "scheme": "bearer" },
+                "header": { "type": "apiKey", "in": "header", "name": "X-API-Key" },
+                "query": { "type": "apiKey", "in": "query", "name": "key" }
+            }
+        }
+    })
+    .to_string()
+}
+
+fn post_reports() -> Value {
+    let report = json!({ "$ref": "#/components/schemas/Report" });
+    let one_or_many = json!({ "oneOf": [
+        report, { "type": "array", "items": report, "maxItems": crate::limits::MAX_REPORTS_PER_REQUEST }
+    ] });
+    json!({
+        "operationId": "postReports",
+        "summary": "Stores one report or several; all of a request or none of it.",
+        "security": [{}, { "bearer": [] }, { "header": [] }, { "query": [] }],
+        "parameters": [{
+            "name": "Content-Encoding", "in": "header", "required": false,
+            "schema": { "enum": ["gzip", "zstd", "identity"] }
+        }],
+        "requestBody": { "required": true, "content": {
+            "application/json": { "schema": one_or_many },
+            "application/reports+json": { "schema": one_or_many },
+            "application/x-ndjson": { "schema": { "type": "string" } },
+            "text/plain": { "schema": { "type": "string" } }
+        } },
+        "responses": {
+            "202": {
+                "description": "Stored, as durably as DURABILITY says.",
+                "content": { "application/json": { "schema": {
+                    "type": "object",
+                    "required": ["accepted"],
+                    "properties": { "accepted": { "type": "integer", "minimum": 0 } }
+                } } }
+            },
+            "400": problem("Not JSON, not UTF-8, or the content encoding is broken."),
+            "401": problem("An ingest key is needed."),
+            "403": problem("The ingest key or the origin is not allowed."),
+            "408": problem("The body did not arrive in time."),
+            "413": problem("More bytes or reports than a request may have."),
+            "415": problem("A content type or encoding that is not known."),
+            "422": problem("JSON, but not a report."),
+            "503": problem("Not stored; try again after Retry-After seconds.")
+        }
+    })
+}
+
+fn preflight() -> Value {
+    json!({
+        "operationId": "preflightReports",
+        "summary": "CORS preflight.",
+        "responses": { "204": { "description": "What pages may send." } }
+    })
+}
+
+fn health(id: &str) -> Value {
+    json!({
+        "operationId": id,
+        "summary": "Whether the server answers.",
+        "responses": { "200": status("It does.", &["status", "version"]) }
+    })
+}
+
+fn ready() -> Value {
+    json!({
+        "operationId": "readyz",
+        "summary": "Whether a report would be stored now.",
+        "responses": {
+            "200": status("It would.", &["status"]),
+            "503": problem("The server is stopping, or the disk refuses writes.")
+        }
+    })
+}
+
+fn openapi() -> Value {
+    json!({
+        "operationId": "openapi",
+        "summary": "This document.",
+        "responses": { "200": {
+            "description": "OpenAPI 3.1.",
+            "content": { "application/json": { "schema": { "type": "object" } } }
+        } }
+    })
+}
+
+fn status(description: &str, members: &[&str]) -> Value {
+    let properties: serde_json::Map<_, _> = members
+        .iter()
+        .map(|member| ((*member).to_owned(), json!({ "type": "string" })))
+        .collect();
+    json!({
+        "description": description,
+        "content": { "application/json": { "schema": {
+            "type": "object", "required": members, "properties": properties
+        } } }
+    })
+}
+
+fn problem(description: &str) -> Value {
+    json!({
+        "description": description,
+        "content": { "application/problem+json": {
+            "schema": { "$ref": "#/components/schemas/Problem" }
+        } }
+    })
+}
+
+fn problem_schema() -> Value {
+    json!({
+        "type": "object",
+        "description": "RFC 9457 problem details.",
+        "required": ["status", "title", "reason", "detail"],
+        "properties": {
+            "status": { "type": "integer", "minimum": 400, "maximum": 599 },
+            "title": { "type": "string" },
+            "reason": { "type": "string", "description": "A word for programs." },
+            "detail": { "type": "string" },
+            "line": { "type": "integer", "minimum": 1 },
+            "column": { "type": "integer", "minimum": 1, "description": "In characters." },
+            "pointer": { "type": "string", "description": "JSON Pointer (RFC 6901)." }
+        }
+    })
+}
+
+fn report_schema() -> Value {
+    json!({
+        "type": "object",
+        "description": "Any JSON object, at most 64 levels deep, without a member _received.",
+        "properties": { "_received": false }
+    })
+}

@@ -1,0 +1,44 @@
+//! `X-Request-Id`: one name for a request in the client's log and in ours.
+
+/// Longest id taken from a client.
+const MAX_BYTES: usize = 64;
+
+/// The client's id if it is short and harmless in a log, else a new UUIDv4.
+pub fn sane_or_new(sent: Option<String>) -> String {
+    sent.filter(|id| is_sane(id)).unwrap_or_else(|| {
+        uuid::Builder::from_random_bytes(fastrand_bytes())
+            .into_uuid()
+            .to_string()
+    })
+}
+
+fn is_sane(id: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    !id.is_empty() && id.len() <= MAX_BYTES && id.bytes().all(allowed)
+}
+
+fn fastrand_bytes() -> [u8; 16] {
+    fastrand::u128(..).to_le_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_harmless_ids_are_taken() {
+        assert_eq!(sane_or_new(Some("a-B_9.z".into())), "a-B_9.z");
+        let long = "x".repeat(65);
+        for bad in [
+            None,
+            Some(""),
+            Some("a b"),
+            Some("a\nb"),
+            Some("é"),
+            Some(&long),
+        ] {
+            let id = sane_or_new(bad.map(str::to_owned));
+            assert_eq!(id.len(), 36, "{bad:?}");
+        }
+    }
+}

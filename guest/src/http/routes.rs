@@ -1,0 +1,67 @@
+//! Which request goes where.
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// `POST /api/v1/reports`
+    PostReports,
+    /// `OPTIONS /api/v1/reports`
+    Preflight,
+    /// `GET /healthz`, `GET /.well-known/healthcheck`
+    Health,
+    /// `GET /readyz`
+    Ready,
+    /// `GET /openapi.json`
+    OpenApi,
+    /// Nothing there.
+    NotFound,
+    /// Something is there, for these methods.
+    MethodNotAllowed(&'static str),
+}
+
+/// The path reports are posted to.
+pub const REPORTS: &str = "/api/v1/reports";
+const READ: &str = "GET, HEAD";
+
+impl Route {
+    /// The route of a method and a path without its query.
+    pub fn of(method: &str, path: &str) -> Route {
+        let read = |route| match method {
+            "GET" | "HEAD" => route,
+            _ => Route::MethodNotAllowed(READ),
+        };
+        match path {
+            REPORTS => match method {
+                "POST" => Route::PostReports,
+                "OPTIONS" => Route::Preflight,
+                _ => Route::MethodNotAllowed("POST, OPTIONS"),
+            },
+            "/healthz" | "/.well-known/healthcheck" => read(Route::Health),
+            "/readyz" => read(Route::Ready),
+            "/openapi.json" => read(Route::OpenApi),
+            _ => Route::NotFound,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_and_methods_lead_where_the_contract_says() {
+        for (method, path, route) in [
+            ("POST", REPORTS, Route::PostReports),
+            ("OPTIONS", REPORTS, Route::Preflight),
+            ("PUT", REPORTS, Route::MethodNotAllowed("POST, OPTIONS")),
+            ("GET", "/healthz", Route::Health),
+            ("HEAD", "/.well-known/healthcheck", Route::Health),
+            ("POST", "/readyz", Route::MethodNotAllowed(READ)),
+            ("GET", "/openapi.json", Route::OpenApi),
+            ("GET", "/api/v1/reports/", Route::NotFound),
+            ("GET", "/../healthz", Route::NotFound),
+        ] {
+            assert_eq!(Route::of(method, path), route, "{method} {path}");
+        }
+    }
+}

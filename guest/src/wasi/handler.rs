@@ -1,0 +1,247 @@
+//! The `wasi:http` handler: every route under a stock runtime, and every route
+//! but posting under the native host.
+
+use super::Component;
+use super::instance::{Instance, instance};
+use crate::http::routes::Route;
+use crate::http::{Answer, cors, key, openapi, request_id};
+use crate::intake::Submission;
+use crate::limits::MAX_BYTES_IN_FLIGHT;
+use crate::problem::{Problem, Refusal};
+use crate::store::AcceptError;
+use http::{HeaderName, HeaderValue};
+use wasip3::exports::http::handler::Guest;
+use wasip3::http::types::{ErrorCode, Fields, Method, Request, Response};
+use wasip3::wit_bindgen::rt::async_support::StreamResult;
+use wasip3::{wit_future, wit_stream};
+
+/// Bytes asked of a body at once.
+const READ_BYTES: usize = 64 << 10;
+
+impl Guest for Component {
+    async fn handle(request: Request) -> Result<Response, ErrorCode> {
+        let head = Head::of(&request);
+        let mut answer = match instance().await {
+            Ok(instance) => {
+                let mut answer = route(&instance, &head, request).await;
+                cors::allow(
+                    &mut answer.headers,
+                    head.origin.as_deref(),
+                    &instance.settings,
+                );
+                answer
+            }
+            Err(problem) => Answer::problem(&problem),
+        };
+        if let Ok(id) = HeaderValue::from_str(&head.request_id) {
+            answer
+                .headers
+                .insert(HeaderName::from_static("x-request-id"), id);
+        }
+        log::debug!(
+            "{} {:?} {} {}",
+            head.method,
+            head.path,
+            answer.status.as_u16(),
+            head.request_id
+        );
+        respond(answer, head.method == "HEAD")
+    }
+}
+
+/// What a request says before its body.
+struct Head {
+    method: String,
+    path: String,
+    query: Option<String>,
+    origin: Option<String>,
+    request_id: String,
+}
+
+impl Head {
+    fn of(request: &Request) -> Head {
+        let target = request.get_path_with_query().unwrap_or_default();
+        let (path, query) = match target.split_once('?') {
+            Some((path, query)) => (path.to_owned(), Some(query.to_owned())),
+            None => (target, None),
+        };
+        let headers = request.get_headers();
+        Head {
+            method: method_name(request.get_method()),
+            path,
+            query,
+            origin: header(&headers, "origin"),
+            request_id: request_id::sane_or_new(header(&headers, "x-request-id")),
+        }
+    }
+}
+
+fn method_name(method: Method) -> String {
+    match method {
+        Method::Get => "GET",
+        Method::Head => "HEAD",
+        Method::Post => "POST",
+        Method::Put => "PUT",
+        Method::Delete => "DELETE",
+        Method::Connect => "CONNECT",
+        Method::Options => "OPTIONS",
+        Method::Trace => "TRACE",
+        Method::Patch => "PATCH",
+        Method::Other(name) => return name,
+    }
+    .to_owned()
+}
+
+/// The first value of a header, if it is text.
+fn header(headers: &Fields, name: &str) -> Option<String> {
+    headers
+        .get(name)
+        .into_iter()
+        .next()
+        .and_then(|value| String::from_utf8(value).ok())
+}
+
+async fn route(instance: &Instance, head: &Head, request: Request) -> Answer {
+    match Route::of(&head.method, &head.path) {
+        Route::PostReports => match post(instance, head, request).await {
+            Ok(reports) => Answer::accepted(reports),
+            Err(problem) => Answer::problem(&problem),
+        },
+        Route::Preflight => cors::preflight(),
+        Route::Health => Answer::health(),
+        Route::Ready => match instance.store.probe().await {
+            Ok(()) => Answer::ready(),
+            Err(error) => Answer::problem(&Refusal::Store(error).into()),
+        },
+        Route::OpenApi => Answer::json(http::StatusCode::OK, openapi::document()),
+        Route::NotFound => Answer::not_found(),
+        Route::MethodNotAllowed(allow) => Answer::method_not_allowed(&head.method, allow),
+    }
+}
+
+async fn post(instance: &Instance, head: &Head, request: Request) -> Result<u32, Problem> {
+    let headers = request.get_headers();
+    let key = key::find(
+        header(&headers, "authorization").as_deref(),
+        header(&headers, "x-api-key").as_deref(),
+        head.query.as_deref(),
+    );
+    let submission = Submission {
+        body: Vec::new(),
+        content_type: header(&headers, "content-type"),
+        content_encoding: header(&headers, "content-encoding"),
+        origin: head.origin.clone(),
+        key,
+    };
+    let declared = header(&headers, "content-length").and_then(|length| length.parse().ok());
+    drop(headers);
+    let body = Body::reserve(instance, declared.unwrap_or(READ_BYTES as u64))?;
+    let body = body.read(request).await?;
+    let submission = Submission { body, ..submission };
+    let verdicts = instance.submit(std::slice::from_ref(&submission)).await;
+    verdicts.into_iter().next().unwrap_or_else(|| {
+        Err(Problem::new(
+            500,
+            "internal",
+            "no verdict was reached; please report this",
+        ))
+    })
+}
+
+/// A body being read, and its share of the memory for bodies.
+struct Body<'a> {
+    instance: &'a Instance,
+    reserved: u64,
+}
+
+impl Drop for Body<'_> {
+    fn drop(&mut self) {
+        let reading = &self.instance.reading_bytes;
+        reading.set(reading.get().saturating_sub(self.reserved));
+    }
+}
+
+impl<'a> Body<'a> {
+    fn reserve(instance: &'a Instance, bytes: u64) -> Result<Self, Problem> {
+        let limit = instance.settings.max_body_bytes;
+        if bytes > limit {
+            return Err(Refusal::TooLarge(limit).into());
+        }
+        let mut body = Body {
+            instance,
+            reserved: 0,
+        };
+        body.grow(bytes)?;
+        Ok(body)
+    }
+
+    fn grow(&mut self, bytes: u64) -> Result<(), Problem> {
+        let reading = self.instance.reading_bytes.get() + bytes;
+        if reading > MAX_BYTES_IN_FLIGHT {
+            return Err(Refusal::Store(AcceptError::Busy).into());
+        }
+        self.instance.reading_bytes.set(reading);
+        self.reserved += bytes;
+        Ok(())
+    }
+
+    async fn read(mut self, request: Request) -> Result<Vec<u8>, Problem> {
+        let limit = self.instance.settings.max_body_bytes;
+        let (result_tx, result_rx) = wit_future::new(|| Ok(()));
+        drop(result_tx);
+        let (mut stream, trailers) = Request::consume_body(request, result_rx);
+        let mut body = Vec::new();
+        loop {
+            let (status, some) = stream.read(Vec::with_capacity(READ_BYTES)).await;
+            body.extend_from_slice(&some);
+            let bytes = body.len() as u64;
+            if bytes > limit {
+                return Err(Refusal::TooLarge(limit).into());
+            }
+            if bytes > self.reserved {
+                self.grow(bytes - self.reserved)?;
+            }
+            if status == StreamResult::Dropped {
+                break;
+            }
+        }
+        drop(stream);
+        match trailers.await {
+            Ok(_) => Ok(body),
+            Err(_) => Err(Problem::new(
+                400,
+                "incomplete",
+                "the body did not arrive whole",
+            )),
+        }
+    }
+}
+
+fn respond(answer: Answer, head_only: bool) -> Result<Response, ErrorCode> {
+    let mut fields: Vec<(String, Vec<u8>)> = answer
+        .headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
+        .collect();
+    if !answer.body.is_empty() {
+        let length = answer.body.len().to_string();
+        fields.push(("content-length".to_owned(), length.into_bytes()));
+    }
+    let internal = |why: &str| ErrorCode::InternalError(Some(why.to_owned()));
+    let fields = Fields::from_list(&fields).map_err(|_| internal("a header was refused"))?;
+    let (trailers_tx, trailers_rx) = wit_future::new(|| Ok(None));
+    drop(trailers_tx);
+    let body = (!answer.body.is_empty() && !head_only).then(|| {
+        let (mut sender, receiver) = wit_stream::new();
+        wasip3::spawn_local(async move {
+            // A client that is gone leaves bytes over; nobody misses them.
+            sender.write_all(answer.body).await;
+        });
+        receiver
+    });
+    let (response, _transmitted) = Response::new(fields, body, trailers_rx);
+    response
+        .set_status_code(answer.status.as_u16())
+        .map_err(|()| internal("a status was refused"))?;
+    Ok(response)
+}

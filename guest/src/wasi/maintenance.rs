@@ -1,0 +1,72 @@
+//! The `maintenance` interface: what a native host's timer and shutdown call.
+
+use super::Component;
+use super::bindings::exports::netwatch::server::maintenance::{Guest, Recovery, Vitals};
+use super::instance::{Instance, instance};
+use crate::journal::name::Id;
+use std::rc::Rc;
+
+async fn hosted() -> Result<Rc<Instance>, String> {
+    let instance = instance().await.map_err(|problem| problem.detail)?;
+    instance.store.set_flushed_by_host();
+    Ok(instance)
+}
+
+impl Guest for Component {
+    async fn identity() -> Result<String, String> {
+        Ok(hosted().await?.store.instance().to_string())
+    }
+
+    async fn tick() -> Vitals {
+        match hosted().await {
+            Ok(instance) => {
+                instance.store.tick().await;
+                instance.store.vitals().await.into()
+            }
+            Err(error) => crate::store::Vitals {
+                last_error: Some(error),
+                ..crate::store::Vitals::default()
+            }
+            .into(),
+        }
+    }
+
+    async fn drain() -> Result<(), String> {
+        let drained = hosted().await?.store.drain().await;
+        drained.map_err(|error| error.to_string())
+    }
+
+    async fn recover(alive: Vec<String>) -> Result<Recovery, String> {
+        let instance = hosted().await?;
+        let alive: Option<Vec<Id>> = alive.iter().map(|name| Id::parse(name)).collect();
+        let alive = alive.ok_or("a name given as alive is no instance's")?;
+        let recovery = instance
+            .store
+            .recover(&alive)
+            .await
+            .map_err(|e| e.to_string())?;
+        Ok(Recovery {
+            journals: recovery.journals,
+            reports: recovery.reports,
+            quarantined: recovery.quarantined,
+        })
+    }
+}
+
+impl From<crate::store::Vitals> for Vitals {
+    fn from(vitals: crate::store::Vitals) -> Self {
+        Vitals {
+            pending_reports: vitals.pending_reports,
+            pending_bytes: vitals.pending_bytes,
+            sealed_journals: vitals.sealed_journals,
+            writable: vitals.writable,
+            accepted_reports: vitals.accepted_reports,
+            published_segments: vitals.published_segments,
+            published_bytes: vitals.published_bytes,
+            raw_segments: vitals.raw_segments,
+            publish_failures: vitals.publish_failures,
+            quarantined_journals: vitals.quarantined_journals,
+            last_error: vitals.last_error,
+        }
+    }
+}
