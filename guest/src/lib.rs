@@ -20,6 +20,8 @@ pub mod limits;
 pub mod problem;
 pub mod report;
 pub mod segment;
+#[cfg(any(test, feature = "testing"))]
+pub mod simulation;
 pub mod store;
 #[cfg(target_family = "wasm")]
 mod wasi;

@@ -52,6 +52,8 @@ pub enum JournalFile {
     PlanDone(u64),
     /// `<id>.try`: as many bytes as there were attempts to compress.
     Attempts(Id),
+    /// `<id>.intent`: the name under which that journal is being published alone.
+    Intent(Id),
     /// `<instance>-<id>.tmp`: a segment or plan in the making.
     Temporary(JournalName),
     /// `lease`: who flushes for all where no host does.
@@ -74,6 +76,7 @@ impl fmt::Display for JournalFile {
             JournalFile::Plan(number) => write!(f, "plan-{number:010}"),
             JournalFile::PlanDone(number) => write!(f, "plan-{number:010}.done"),
             JournalFile::Attempts(id) => write!(f, "{id}.try"),
+            JournalFile::Intent(id) => write!(f, "{id}.intent"),
             JournalFile::Temporary(name) => write!(f, "{}-{}.tmp", name.instance, name.id),
             JournalFile::Lease => f.write_str("lease"),
         }
@@ -96,6 +99,7 @@ impl JournalFile {
         match suffix {
             "jnl" => parse_pair(stem).map(JournalFile::Journal),
             "tmp" => parse_pair(stem).map(JournalFile::Temporary),
+            "intent" => Id::parse(stem).map(JournalFile::Intent),
             "try" => Id::parse(stem).map(JournalFile::Attempts),
             _ => None,
         }
@@ -130,6 +134,7 @@ mod tests {
             JournalFile::Plan(17),
             JournalFile::PlanDone(9_999_999_999),
             JournalFile::Attempts(name.id),
+            JournalFile::Intent(name.id),
             JournalFile::Temporary(name),
             JournalFile::Lease,
         ] {

@@ -144,10 +144,13 @@ impl<F: DiskFile> Writer<F> {
         let (bytes, result) = self.file.append(bytes).await;
         batch.frame = bytes;
         result.map_err(AppendError::Disk)?;
-        let standing = self.settle(&batch.frame).await?;
-        if sync {
+        let standing = self.settle(&batch.frame).await;
+        if sync && !matches!(standing, Err(AppendError::Disk(_))) {
+            // A seal that sends the batch to another journal must be as durable as
+            // the batch will be there, or the batch could be counted here too.
             self.file.sync().await.map_err(AppendError::Disk)?;
         }
+        let standing = standing?;
         self.frames += 1;
         self.end += batch.frame.len() as u64;
         Ok(standing)

@@ -137,6 +137,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
             }
         }
         let recovery = self.settle_these(journals(&files).collect()).await?;
+        self.forget_the_gone().await?;
         let _ = self.beat(lease).await?;
         Ok(recovery.journals)
     }

@@ -7,6 +7,11 @@
 //! once, each may die at any point, and all publish the same segment under the
 //! same name. A number is not used again while an instance that knew it may
 //! live: the last plan stays until the next one replaces it.
+//!
+//! A journal that its instance publishes alone needs no agreement, but a record
+//! of the name before that name exists: its seal is not synced, so after a loss
+//! of power the journal may look open. That record is a plan of one journal, the
+//! intent.
 
 use crate::journal::frame::checksum;
 use crate::journal::name::{Id, JournalFile, JournalName};
@@ -32,6 +37,14 @@ pub(super) struct Plan {
 const TITLE: &str = "netwatch plan 1";
 
 impl Plan {
+    /// The plan by which a journal is published alone, under its own id.
+    pub(super) fn alone(segment: SegmentName, journal: JournalName, fate: Fate) -> Plan {
+        Plan {
+            segment,
+            journals: vec![(journal, fate)],
+        }
+    }
+
     /// The segment's own name.
     pub(super) fn id(&self) -> Id {
         Id(self.segment.id)

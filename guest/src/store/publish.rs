@@ -2,6 +2,7 @@
 
 use super::Store;
 use super::live::{Content, Sealed};
+use super::plan::{Fate, Plan};
 use super::settle::Member;
 use crate::clock::Clock;
 use crate::disk::{Disk, DiskError, DiskFile, DiskResult, Folder};
@@ -128,13 +129,17 @@ impl<D: Disk, C: Clock> Store<D, C> {
         let Some((name, file)) = self.front_name() else {
             return Ok(());
         };
+        let Some(JournalFile::Journal(journal)) = file else {
+            return Ok(self.put_in_place(&name, &bytes).await?);
+        };
+        let plan = Plan::alone(name, journal, Fate::Remove);
+        self.intend(&plan).await?;
         self.put_in_place(&name, &bytes).await?;
-        if let Some(file) = file {
-            self.remove(&file).await?;
-        }
+        self.remove(&JournalFile::Journal(journal)).await?;
         // Else a lost unlink could bring the journal back after its segment has
         // been pruned.
-        Ok(self.disk.sync_folder(Folder::Journal).await?)
+        self.disk.sync_folder(Folder::Journal).await?;
+        Ok(self.remove(&JournalFile::Intent(plan.id())).await?)
     }
 
     /// The names of the oldest sealed journal: its segment's and its own.

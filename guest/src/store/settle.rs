@@ -62,7 +62,25 @@ impl<D: Disk, C: Clock> Store<D, C> {
             }
         }
         let orphans = journals(&files).filter(|name| gone(name.instance));
-        self.settle_these(orphans.collect()).await
+        let recovery = self.settle_these(orphans.collect()).await?;
+        self.forget_the_gone().await?;
+        Ok(recovery)
+    }
+
+    /// Removes attempts and intents whose journal or plan is no more: of two that
+    /// publish the same, the slower may write them when all is done.
+    pub(super) async fn forget_the_gone(&self) -> DiskResult<()> {
+        let (_, plan) = self.outstanding_plan().await?;
+        let files = self.journal_files().await?;
+        for file in &files {
+            if let JournalFile::Attempts(id) | JournalFile::Intent(id) = file
+                && plan.as_ref().is_none_or(|plan| plan.id() != *id)
+                && !journals(&files).any(|name| name.id == *id)
+            {
+                self.remove(file).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Publishes these journals and what an unfinished plan names besides. The
@@ -84,7 +102,10 @@ impl<D: Disk, C: Clock> Store<D, C> {
             if group.is_empty() {
                 return Ok(recovery);
             }
-            self.propose(number + 1, &group).await?;
+            if !self.propose(number + 1, &group).await? {
+                // Another's plan was faster, and need not name these.
+                names.extend(group.iter().rev().map(|member| member.name));
+            }
         }
     }
 
@@ -99,6 +120,9 @@ impl<D: Disk, C: Clock> Store<D, C> {
         let mut group = Vec::new();
         let mut bytes = 0;
         while let Some(name) = names.pop() {
+            if self.finish_intended(name, recovery).await? {
+                continue;
+            }
             let Some(member) = self.open_sealed(name).await? else {
                 continue;
             };
@@ -112,16 +136,13 @@ impl<D: Disk, C: Clock> Store<D, C> {
                 .is_some_and(|seal| seal.kind == SealKind::Alone)
             {
                 let segment = Self::segment_name(name.id, std::slice::from_ref(&member));
-                let plan = Plan {
-                    segment,
-                    journals: vec![(name, member.fate())],
-                };
+                let plan = Plan::alone(segment, name, member.fate());
                 self.carry_out(&plan, None, recovery).await?;
                 continue;
             }
             bytes += member.survey.bytes;
             group.push(member);
-            if bytes >= self.settings.flush_bytes || group.len() >= MAX_PLAN_JOURNALS {
+            if bytes >= self.settings.flush_bytes * 3 / 2 || group.len() >= MAX_PLAN_JOURNALS {
                 break;
             }
         }
@@ -157,8 +178,10 @@ impl<D: Disk, C: Clock> Store<D, C> {
         if !self.is_published(&plan.segment).await? {
             let members = self.members(plan).await?;
             // A journal that is gone has been published: maybe just now, by the
-            // same plan.
-            let needed = !members.is_empty() && !self.is_published(&plan.segment).await?;
+            // same plan. One that is empty now has lost its power, not its promise:
+            // it was not synced.
+            let reports = members.iter().any(|member| !member.survey.is_empty());
+            let needed = reports && !self.is_published(&plan.segment).await?;
             if needed
                 && !self
                     .publish_members(plan, number, &members, recovery)
@@ -171,7 +194,58 @@ impl<D: Disk, C: Clock> Store<D, C> {
             self.dispose(*name, *fate, recovery).await?;
         }
         self.remove(&JournalFile::Attempts(plan.id())).await?;
-        Ok(self.disk.sync_folder(Folder::Journal).await?)
+        self.disk.sync_folder(Folder::Journal).await?;
+        Ok(self.remove(&JournalFile::Intent(plan.id())).await?)
+    }
+
+    /// Records durably under which name a journal is about to be published alone.
+    pub(super) async fn intend(&self, plan: &Plan) -> DiskResult<()> {
+        let name = JournalFile::Intent(plan.id());
+        if self.intent(&name).await?.as_ref() != Some(plan) {
+            self.remove(&name).await?;
+        }
+        match self.disk.create(Folder::Journal, &name.to_string()).await {
+            // Another publishes the same, under the same name.
+            Err(DiskError::Exists) => {}
+            created => created?.append(plan.format()).await.1?,
+        }
+        let file = self
+            .disk
+            .open(Folder::Journal, &name.to_string(), false)
+            .await?;
+        file.sync().await?;
+        self.disk.sync_folder(Folder::Journal).await
+    }
+
+    /// The plan in an intent; `None` if there is none, or it is torn.
+    async fn intent(&self, name: &JournalFile) -> DiskResult<Option<Plan>> {
+        let file = match self
+            .disk
+            .open(Folder::Journal, &name.to_string(), false)
+            .await
+        {
+            Err(DiskError::NotFound) => return Ok(None),
+            opened => opened?,
+        };
+        let size = usize::try_from(file.size().await?).unwrap_or(usize::MAX);
+        Ok(Plan::parse(&read_whole(&file, size).await?))
+    }
+
+    /// Removes a journal that was published alone, if it was: its intent says
+    /// under which name, even where its seal was lost with the power.
+    async fn finish_intended(
+        &self,
+        journal: JournalName,
+        recovery: &mut Recovery,
+    ) -> Result<bool, PublishError> {
+        let Some(plan) = self.intent(&JournalFile::Intent(journal.id)).await? else {
+            return Ok(false);
+        };
+        let published = self.is_published(&plan.segment).await?;
+        if published {
+            self.carry_out(&plan, None, recovery).await?;
+        }
+        Ok(published)
     }
 
     async fn members(&self, plan: &Plan) -> DiskResult<Vec<Member>> {
@@ -211,6 +285,9 @@ impl<D: Disk, C: Clock> Store<D, C> {
             && self.outstanding_plan().await?.0 != number
         {
             return Ok(false);
+        }
+        if number.is_none() {
+            self.intend(plan).await?;
         }
         self.put_in_place(&plan.segment, &bytes).await?;
         recovery.reports += members.iter().map(|m| m.survey.reports).sum::<u64>();
@@ -286,8 +363,8 @@ impl<D: Disk, C: Clock> Store<D, C> {
         }
     }
 
-    /// Makes a plan of these journals, unless another is faster.
-    async fn propose(&self, number: u64, group: &[Member]) -> DiskResult<()> {
+    /// Makes a plan of these journals. False if another was faster.
+    async fn propose(&self, number: u64, group: &[Member]) -> DiskResult<bool> {
         let temporary = self.new_name();
         let plan = Plan {
             segment: Self::segment_name(temporary.id, group),
@@ -299,6 +376,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
         if result.is_ok() {
             result = file.sync().await;
         }
+        let mut ours = true;
         if result.is_ok() {
             let name = JournalFile::Plan(number).to_string();
             result = self
@@ -306,13 +384,15 @@ impl<D: Disk, C: Clock> Store<D, C> {
                 .link((Folder::Journal, &path), (Folder::Journal, &name))
                 .await;
             if result == Err(DiskError::Exists) {
+                ours = false;
                 result = Ok(());
             }
         }
         self.remove(&JournalFile::Temporary(temporary)).await?;
         result?;
         self.disk.sync_folder(Folder::Journal).await?;
-        self.remove_plans_before(number).await
+        self.remove_plans_before(number).await?;
+        Ok(ours)
     }
 
     /// Marks a plan as carried out. Its journals are gone, durably.

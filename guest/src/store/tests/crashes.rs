@@ -1,0 +1,181 @@
+//! Crash at every operation, recover, crash again inside the recovery, recover.
+
+use super::*;
+use crate::simulation::fault::Side;
+
+/// How everything ends at a crash point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// `kill -9`: what was written stays.
+    Kill,
+    /// What was not synced may go.
+    Power,
+}
+
+/// What a run is asked to survive.
+#[derive(Clone, Copy, Debug)]
+struct Plot {
+    seed: u64,
+    durability: Durability,
+    flushing: Flushing,
+    end: End,
+    /// The operation at which the workload ends, if it is to be cut short.
+    first: Option<(u64, Side)>,
+    /// The same in the recovery, counted from its beginning.
+    second: Option<(u64, Side)>,
+}
+
+/// Operations of the workload and of the recovery.
+fn play(plot: Plot) -> (u64, u64) {
+    let world = World::new(plot.seed);
+    let ledger = Ledger::default();
+    if let Some((operation, side)) = plot.first {
+        world.crash_at(operation, side);
+    }
+    live(&world, &ledger, plot);
+    let first = world.disk().operations();
+    end(&world, plot.end);
+    if let Some((operation, side)) = plot.second {
+        world.crash_at(first + operation, side);
+        if recover(&world, plot).is_none() {
+            end(&world, plot.end);
+        }
+    }
+    world.crash_at(u64::MAX, Side::Before);
+    while recover(&world, plot).is_none() {}
+    world.settle();
+    // What the dead had under way has happened by now; it must not matter.
+    while recover(&world, plot).is_none() {}
+    let promised = plot.end == End::Kill || plot.durability == Durability::Power;
+    if promised {
+        ledger.check_complete(&world);
+    } else {
+        ledger.check_files(&world);
+    }
+    ledger.check_journals_gone(&world);
+    (first, world.disk().operations() - first)
+}
+
+fn live(world: &World, ledger: &Ledger, plot: Plot) {
+    let stores: Vec<_> = (0..2)
+        .map(|_| open(world, plot.durability, plot.flushing))
+        .collect();
+    for (instance, store) in &stores {
+        post(world, instance, store, ledger, 3, 4);
+        if plot.flushing == Flushing::ByHost {
+            tick(world, instance, store);
+        }
+    }
+    let _ = world.run(world.sleep(INTERVAL * 2));
+}
+
+fn end(world: &World, end: End) {
+    match end {
+        End::Kill => world.crash_processes(),
+        End::Power => world.lose_power(),
+    }
+}
+
+/// `None` if it was cut short.
+fn recover(world: &World, plot: Plot) -> Option<()> {
+    let (_, one) = open(world, plot.durability, Flushing::ByHost);
+    let (_, two) = open(world, plot.durability, Flushing::ByHost);
+    let alive = [one.instance(), two.instance()];
+    // Two recoverers at once, as two servers on one directory would be.
+    let both = async { futures::join!(one.recover(&alive), two.recover(&alive)) };
+    let (a, b) = world.run(both).done()?;
+    match (a, b) {
+        (Ok(_), Ok(_)) => Some(()),
+        // One may lose its temporary file to the other; it tries again.
+        _ => world.run(one.recover(&alive)).done()?.ok().map(|_| ()),
+    }
+}
+
+const DURABILITIES: [Durability; 2] = [Durability::Crash, Durability::Power];
+const FLUSHINGS: [Flushing; 2] = [Flushing::ByHost, Flushing::AmongInstances];
+
+#[test]
+fn acknowledged_reports_survive_a_crash_at_every_operation() {
+    let mut points = 0;
+    for durability in DURABILITIES {
+        for flushing in FLUSHINGS {
+            for end in [End::Kill, End::Power] {
+                let plot = Plot {
+                    seed: 7,
+                    durability,
+                    flushing,
+                    end,
+                    first: None,
+                    second: None,
+                };
+                let (operations, _) = play(plot);
+                for operation in 1..=operations {
+                    for side in [Side::Before, Side::After] {
+                        play(Plot {
+                            first: Some((operation, side)),
+                            ..plot
+                        });
+                        points += 1;
+                    }
+                }
+            }
+        }
+    }
+    println!("{points} crash points");
+    assert!(points >= 2_000, "only {points} crash points");
+}
+
+#[test]
+fn acknowledged_reports_survive_a_crash_inside_the_recovery_at_every_operation() {
+    let mut points = 0;
+    for (seed, durability) in [(11, Durability::Crash), (12, Durability::Power)] {
+        for flushing in FLUSHINGS {
+            for end in [End::Kill, End::Power] {
+                let plot = Plot {
+                    seed,
+                    durability,
+                    flushing,
+                    end,
+                    first: None,
+                    second: None,
+                };
+                let (operations, _) = play(plot);
+                for nth in 1..=4 {
+                    let first = Some((operations * nth / 5, Side::After));
+                    let (_, recovery) = play(Plot { first, ..plot });
+                    for operation in 1..=recovery {
+                        play(Plot {
+                            first,
+                            second: Some((operation, Side::After)),
+                            ..plot
+                        });
+                        points += 1;
+                    }
+                }
+            }
+        }
+    }
+    println!("{points} crash points");
+    assert!(points >= 1_000, "only {points} crash points");
+}
+
+#[test]
+fn acknowledged_reports_survive_crashes_anywhere_under_ten_thousand_seeds() {
+    let seeds = std::env::var("SIMULATION_SEEDS")
+        .ok()
+        .and_then(|n| n.parse().ok());
+    for seed in 0..seeds.unwrap_or(10_000) {
+        let mut chance = fastrand::Rng::with_seed(seed);
+        let sides = [Side::Before, Side::After];
+        play(Plot {
+            seed,
+            durability: DURABILITIES[chance.usize(..2)],
+            flushing: FLUSHINGS[chance.usize(..2)],
+            end: if chance.bool() { End::Kill } else { End::Power },
+            first: Some((chance.u64(1..600), sides[chance.usize(..2)])),
+            second: chance
+                .bool()
+                .then(|| (chance.u64(1..200), sides[chance.usize(..2)])),
+        });
+    }
+}
