@@ -17,6 +17,7 @@ pub mod http;
 pub mod intake;
 pub mod journal;
 pub mod limits;
+mod mistakes;
 pub mod problem;
 pub mod report;
 pub mod segment;

@@ -50,9 +50,9 @@ pub const RETRY_AFTER_SECONDS: u32 = 5;
 /// attempt that ends the instance (a trap, a kill) is one that counts.
 pub const COMPRESSION_ATTEMPTS: u64 = 2;
 
-/// Attempts to publish journals at all before they are quarantined whole, so
-/// that what ends the instance does not do so for ever.
-pub const PUBLISH_ATTEMPTS: u64 = 5;
+/// Attempts to publish a segment before even its raw blocks are no longer
+/// decoded, so that whatever ends the instance does not do so for ever.
+pub const VERIFICATION_ATTEMPTS: u64 = 4;
 
 /// Journals merged into one segment at most: bounds the plan and what is known
 /// of each in memory.

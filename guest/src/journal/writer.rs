@@ -3,6 +3,7 @@
 use super::frame::{self, FRAME_HEADER_BYTES, FrameHead, HEADER_BYTES, SEAL_BYTES, Seal, SealKind};
 use super::name::{JournalFile, JournalName};
 use crate::disk::{Disk, DiskError, DiskFile, DiskResult, Folder};
+use crate::mistakes::{Mistake, made};
 
 /// Reports that are to become one frame.
 #[derive(Debug)]
@@ -92,7 +93,7 @@ impl<F: DiskFile> Writer<F> {
     /// survive loss of power when this returns.
     ///
     /// # Errors
-    /// Those of the disk; what was created is then removed if that is possible.
+    /// Those of the disk; an empty journal may then be left.
     pub async fn create<D: Disk<File = F>>(
         disk: &D,
         name: JournalName,
@@ -106,13 +107,10 @@ impl<F: DiskFile> Writer<F> {
         if sync && result.is_ok() {
             result = file.sync().await;
         }
-        if sync && result.is_ok() {
+        if sync && result.is_ok() && !made(Mistake::SkipFolderSync) {
             result = disk.sync_folder(Folder::Journal).await;
         }
-        if let Err(error) = result {
-            let _ = disk.unlink(Folder::Journal, &path).await;
-            return Err(error);
-        }
+        result?;
         Ok(Writer {
             file,
             name,
@@ -145,7 +143,7 @@ impl<F: DiskFile> Writer<F> {
         batch.frame = bytes;
         result.map_err(AppendError::Disk)?;
         let standing = self.settle(&batch.frame).await;
-        if sync && !matches!(standing, Err(AppendError::Disk(_))) {
+        if sync && !made(Mistake::SkipSync) && !matches!(standing, Err(AppendError::Disk(_))) {
             // A seal that sends the batch to another journal must be as durable as
             // the batch will be there, or the batch could be counted here too.
             self.file.sync().await.map_err(AppendError::Disk)?;

@@ -87,7 +87,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
             }
             at_once = false;
             match self.flush_all(&mut lease).await {
-                Ok(0) => match self.resign().await {
+                Ok(0) => match self.resign(&mut lease).await {
                     Ok(Some(again)) => lease = again,
                     Ok(None) => return,
                     Err(error) => log::error!("the flush lease cannot be given back: {error}"),
@@ -128,6 +128,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
     /// Merges what all instances have journalled; the number of journals done.
     async fn flush_all(&self, lease: &mut Lease<D::File>) -> Result<u32, PublishError> {
         let _one_at_a_time = self.publishing.lock().await;
+        self.clear_litter().await;
         let files = self.journal_files().await?;
         for file in &files {
             if let JournalFile::Temporary(name) = file
@@ -143,8 +144,8 @@ impl<D: Disk, C: Clock> Store<D, C> {
     }
 
     /// Gives the lease back; takes it again if somebody has relied on it.
-    async fn resign(&self) -> DiskResult<Option<Lease<D::File>>> {
-        self.release().await?;
+    async fn resign(&self, lease: &mut Lease<D::File>) -> DiskResult<Option<Lease<D::File>>> {
+        self.release(lease).await?;
         if self.journalled_bytes().await? == 0 {
             return Ok(None);
         }
@@ -174,7 +175,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
             let header = file.read_at(0, HEADER_BYTES).await.unwrap_or_default();
             // One from the future is as good as old: the clock was set back.
             let age = parse_header(&header, name.id).map(|created| now.abs_diff(created));
-            if age.is_none_or(|age| Duration::from_millis(age) >= interval) {
+            if age.is_some_and(|age| Duration::from_millis(age) >= interval) {
                 return true;
             }
         }

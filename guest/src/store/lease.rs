@@ -40,9 +40,12 @@ impl<D: Disk, C: Clock> Store<D, C> {
         Ok(current.read_at(0, lease.holder.len()).await? == lease.holder)
     }
 
-    /// Gives the lease back.
-    pub(super) async fn release(&self) -> DiskResult<()> {
-        self.remove(&JournalFile::Lease).await
+    /// Gives the lease back, if it is still this holder's.
+    pub(super) async fn release(&self, lease: &mut Lease<D::File>) -> DiskResult<()> {
+        if self.beat(lease).await? {
+            self.remove(&JournalFile::Lease).await?;
+        }
+        Ok(())
     }
 
     /// How far the lease has grown: its holder's signs of life. `None` if nobody

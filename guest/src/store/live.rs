@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::config::Durability;
 use crate::disk::{Disk, DiskResult};
 use crate::journal::frame::SealKind;
-use crate::journal::name::JournalName;
+use crate::journal::name::{Id, JournalFile, JournalName};
 use crate::journal::writer::{Batch, SealedBy, Writer};
 use crate::segment::encoder::Encoder;
 use std::time::Duration;
@@ -59,7 +59,7 @@ pub(super) enum Content {
 pub(super) struct Sealed {
     pub(super) content: Content,
     /// The segment's name if this instance alone publishes it.
-    pub(super) id: crate::journal::name::Id,
+    pub(super) id: Id,
     /// The compressed content, if it was compressed on the way.
     pub(super) encoder: Option<Encoder>,
     pub(super) reports: u64,
@@ -79,7 +79,11 @@ impl<D: Disk, C: Clock> Store<D, C> {
             durability => {
                 let sync = durability == Durability::Power;
                 let now = self.clock.wall_ms();
-                let created = Writer::create(&self.disk, self.new_name(), now, sync).await;
+                let name = self.new_name();
+                let created = Writer::create(&self.disk, name, now, sync).await;
+                if created.is_err() {
+                    self.clear_away(JournalFile::Journal(name)).await;
+                }
                 Some(self.note_write("creating a journal", created)?)
             }
         };

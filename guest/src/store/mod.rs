@@ -58,6 +58,9 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
+/// Useless files remembered; what is beyond is removed at the next start.
+const MAX_LITTER: usize = 1_000;
+
 /// Who calls for a flush.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flushing {
@@ -107,6 +110,8 @@ pub struct Store<D: Disk, C: Clock> {
     live: Mutex<Option<Live<D::File>>>,
     /// Sealed journals of this instance, oldest first.
     sealed: RefCell<VecDeque<Sealed>>,
+    /// Files of this instance that a failing disk did not let it remove.
+    litter: RefCell<Vec<JournalFile>>,
     /// Held while segments are made, so that one is made at a time.
     publishing: Mutex<()>,
     flushing: Cell<Flushing>,
@@ -130,6 +135,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
             waiting_bytes: Cell::new(0),
             live: Mutex::new(None),
             sealed: RefCell::default(),
+            litter: RefCell::default(),
             publishing: Mutex::new(()),
             flushing: Cell::new(Flushing::AmongInstances),
             flusher_seen: Cell::new(None),
@@ -267,6 +273,22 @@ impl<D: Disk, C: Clock> Store<D, C> {
         match self.disk.unlink(Folder::Journal, &name.to_string()).await {
             Err(DiskError::NotFound) => Ok(()),
             result => result,
+        }
+    }
+
+    /// Removes a file of this instance that is of no use; if the disk refuses even
+    /// that, again later.
+    async fn clear_away(&self, name: JournalFile) {
+        let removed = self.remove(&name).await;
+        let mut litter = self.litter.borrow_mut();
+        if removed.is_err() && litter.len() < MAX_LITTER {
+            litter.push(name);
+        }
+    }
+
+    async fn clear_litter(&self) {
+        for name in self.litter.take() {
+            self.clear_away(name).await;
         }
     }
 

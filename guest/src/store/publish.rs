@@ -9,6 +9,7 @@ use crate::disk::{Disk, DiskError, DiskFile, DiskResult, Folder};
 use crate::journal::frame::FRAME_HEADER_BYTES;
 use crate::journal::name::{Id, JournalFile};
 use crate::limits::SLICE_BYTES;
+use crate::mistakes::{Mistake, made};
 use crate::segment::encoder::{Encoded, Encoder};
 use crate::segment::name::SegmentName;
 use crate::segment::raw::RawEncoder;
@@ -50,6 +51,17 @@ pub(super) enum Lines<'a> {
     Memory(&'a [Vec<u8>]),
 }
 
+/// With how much care a segment is made, after attempts that ended the instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Care {
+    /// Compressed and verified; raw if that fails.
+    Compress,
+    /// Raw blocks, verified.
+    Raw,
+    /// Raw blocks, as they are.
+    RawUnverified,
+}
+
 /// How the blocks of a segment are made.
 enum Sink {
     Compressed(Encoder),
@@ -87,6 +99,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
     /// Publishes this instance's sealed journals, oldest first.
     pub(super) async fn publish_sealed(&self) -> Result<(), PublishError> {
         let _one_at_a_time = self.publishing.lock().await;
+        self.clear_litter().await;
         loop {
             let ready = match self.sealed.borrow_mut().front_mut() {
                 Some(sealed) => sealed.encoder.take(),
@@ -134,6 +147,9 @@ impl<D: Disk, C: Clock> Store<D, C> {
         };
         let plan = Plan::alone(name, journal, Fate::Remove);
         self.intend(&plan).await?;
+        if made(Mistake::UnlinkBeforePublish) {
+            self.remove(&JournalFile::Journal(journal)).await?;
+        }
         self.put_in_place(&name, &bytes).await?;
         self.remove(&JournalFile::Journal(journal)).await?;
         // Else a lost unlink could bring the journal back after its segment has
@@ -173,7 +189,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
             }) => std::mem::take(frames),
             _ => return Ok(()),
         };
-        let result = match self.build(&Lines::Memory(&frames), false).await {
+        let result = match self.build(&Lines::Memory(&frames), Care::Compress).await {
             Ok(bytes) => self
                 .put_in_place(&segment, &bytes)
                 .await
@@ -186,14 +202,13 @@ impl<D: Disk, C: Clock> Store<D, C> {
         result
     }
 
-    /// A segment's bytes, decoded once and found equal to the lines; with raw
-    /// blocks if asked, or if compressed ones do not decode.
+    /// A segment's bytes, decoded once and found equal to the lines.
     pub(super) async fn build(
         &self,
         lines: &Lines<'_>,
-        raw: bool,
+        care: Care,
     ) -> Result<Vec<u8>, PublishError> {
-        if !raw {
+        if care == Care::Compress {
             let encoded = self.encode(lines, Sink::Compressed(Encoder::new())).await;
             match encoded {
                 Ok(encoded) => match self.verified(encoded).await {
@@ -210,6 +225,9 @@ impl<D: Disk, C: Clock> Store<D, C> {
         }
         self.vitals.borrow_mut().raw_segments += 1;
         let encoded = self.encode(lines, Sink::Raw(RawEncoder::new())).await?;
+        if care == Care::RawUnverified {
+            return Ok(encoded.bytes);
+        }
         self.verified(encoded).await
     }
 
@@ -274,14 +292,12 @@ impl<D: Disk, C: Clock> Store<D, C> {
     /// ⑥⑦ Writes a segment under a temporary name and links it to its own. Where
     /// that name is taken, another has published the same reports.
     pub(super) async fn put_in_place(&self, name: &SegmentName, bytes: &[u8]) -> DiskResult<()> {
-        let temporary = JournalFile::Temporary(self.new_name()).to_string();
-        let result = self.write_and_link(&temporary, name, bytes).await;
-        let result = self.note_write("publishing a segment", result);
-        let cleared = match self.disk.unlink(Folder::Journal, &temporary).await {
-            Err(DiskError::NotFound) => Ok(()),
-            cleared => cleared,
-        };
-        result.and(cleared)?;
+        let temporary = JournalFile::Temporary(self.new_name());
+        let result = self
+            .write_and_link(&temporary.to_string(), name, bytes)
+            .await;
+        self.clear_away(temporary).await;
+        self.note_write("publishing a segment", result)?;
         let mut vitals = self.vitals.borrow_mut();
         vitals.published_segments += 1;
         vitals.published_bytes += bytes.len() as u64;
@@ -309,6 +325,9 @@ impl<D: Disk, C: Clock> Store<D, C> {
         {
             Ok(()) | Err(DiskError::Exists) => {}
             Err(error) => return Err(error),
+        }
+        if made(Mistake::SkipFolderSync) {
+            return Ok(());
         }
         self.disk.sync_folder(Folder::Data).await
     }

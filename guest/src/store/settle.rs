@@ -8,14 +8,14 @@
 
 use super::Store;
 use super::plan::{Fate, Plan};
-use super::publish::{Lines, PublishError};
+use super::publish::{Care, Lines, PublishError};
 use crate::clock::Clock;
 use crate::disk::{Disk, DiskError, DiskFile, DiskResult, Folder};
 use crate::journal::frame::SealKind;
 use crate::journal::name::{Id, JournalFile, JournalName};
 use crate::journal::reader::{Survey, survey};
 use crate::journal::writer::seal_for_merging;
-use crate::limits::{COMPRESSION_ATTEMPTS, MAX_PLAN_JOURNALS, PUBLISH_ATTEMPTS};
+use crate::limits::{COMPRESSION_ATTEMPTS, MAX_PLAN_JOURNALS, VERIFICATION_ATTEMPTS};
 
 /// What a recovery found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -256,8 +256,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
         Ok(members)
     }
 
-    /// False if the plan turned out to be carried out by another, or its journals
-    /// had to be given up.
+    /// False if the plan turned out to be carried out by another.
     async fn publish_members(
         &self,
         plan: &Plan,
@@ -266,21 +265,21 @@ impl<D: Disk, C: Clock> Store<D, C> {
         recovery: &mut Recovery,
     ) -> Result<bool, PublishError> {
         let attempt = self.count_attempt(plan.id()).await?;
-        if attempt > PUBLISH_ATTEMPTS {
+        let care = match attempt {
+            ..=COMPRESSION_ATTEMPTS => Care::Compress,
+            ..=VERIFICATION_ATTEMPTS => Care::Raw,
+            _ => Care::RawUnverified,
+        };
+        if care != Care::Compress {
             log::error!(
-                "{attempt} attempts to publish {} ended the instance; its journals are quarantined",
+                "attempt {attempt} to publish {}: its blocks stay raw",
                 plan.segment
             );
-            for member in members {
-                self.dispose(member.name, Fate::Quarantine, recovery)
-                    .await?;
-            }
-            self.remove(&JournalFile::Attempts(plan.id())).await?;
-            self.disk.sync_folder(Folder::Journal).await?;
-            return Ok(false);
         }
-        let raw = attempt > COMPRESSION_ATTEMPTS;
-        let bytes = self.build(&Lines::Journals(members), raw).await?;
+        let built = self.build(&Lines::Journals(members), care).await;
+        // Only what ends the instance counts, not a disk that refuses.
+        self.remove(&JournalFile::Attempts(plan.id())).await?;
+        let bytes = built?;
         if let Some(number) = number
             && self.outstanding_plan().await?.0 != number
         {
@@ -370,29 +369,28 @@ impl<D: Disk, C: Clock> Store<D, C> {
             segment: Self::segment_name(temporary.id, group),
             journals: group.iter().map(|m| (m.name, m.fate())).collect(),
         };
-        let path = JournalFile::Temporary(temporary).to_string();
-        let mut file = self.disk.create(Folder::Journal, &path).await?;
-        let mut result = file.append(plan.format()).await.1;
-        if result.is_ok() {
-            result = file.sync().await;
-        }
-        let mut ours = true;
-        if result.is_ok() {
-            let name = JournalFile::Plan(number).to_string();
-            result = self
-                .disk
-                .link((Folder::Journal, &path), (Folder::Journal, &name))
-                .await;
-            if result == Err(DiskError::Exists) {
-                ours = false;
-                result = Ok(());
-            }
-        }
-        self.remove(&JournalFile::Temporary(temporary)).await?;
-        result?;
+        let temporary = JournalFile::Temporary(temporary);
+        let linked = self.link_plan(&plan, &temporary.to_string(), number).await;
+        self.clear_away(temporary).await;
+        let ours = match linked {
+            Err(DiskError::Exists) => false,
+            linked => linked.map(|()| true)?,
+        };
         self.disk.sync_folder(Folder::Journal).await?;
         self.remove_plans_before(number).await?;
         Ok(ours)
+    }
+
+    async fn link_plan(&self, plan: &Plan, temporary: &str, number: u64) -> DiskResult<()> {
+        let mut file = self.disk.create(Folder::Journal, temporary).await?;
+        file.append(plan.format()).await.1?;
+        file.sync().await?;
+        let name = JournalFile::Plan(number).to_string();
+        let (from, to) = (
+            (Folder::Journal, temporary),
+            (Folder::Journal, name.as_str()),
+        );
+        self.disk.link(from, to).await
     }
 
     /// Marks a plan as carried out. Its journals are gone, durably.

@@ -1,6 +1,7 @@
 //! Crash at every operation, recover, crash again inside the recovery, recover.
 
 use super::*;
+use crate::mistakes::{self, Mistake};
 use crate::simulation::fault::Side;
 
 /// How everything ends at a crash point.
@@ -178,4 +179,64 @@ fn acknowledged_reports_survive_crashes_anywhere_under_ten_thousand_seeds() {
                 .then(|| (chance.u64(1..200), sides[chance.usize(..2)])),
         });
     }
+}
+
+/// Whether the mistake shows within some seeds.
+fn is_caught(mistake: Mistake, durability: Durability, end: End) -> bool {
+    (0..3_000).any(|seed| {
+        let mut chance = fastrand::Rng::with_seed(seed);
+        let plot = Plot {
+            seed,
+            durability,
+            flushing: Flushing::ByHost,
+            end,
+            first: Some((chance.u64(1..400), Side::After)),
+            second: None,
+        };
+        mistakes::make(Some(mistake));
+        let caught = std::panic::catch_unwind(|| play(plot)).is_err();
+        mistakes::make(None);
+        caught
+    })
+}
+
+#[test]
+fn acknowledging_before_the_append_is_caught() {
+    assert!(is_caught(
+        Mistake::AcknowledgeBeforeAppend,
+        Durability::Crash,
+        End::Kill
+    ));
+}
+
+#[test]
+fn skipping_the_sync_is_caught() {
+    assert!(is_caught(Mistake::SkipSync, Durability::Power, End::Power));
+}
+
+#[test]
+fn skipping_the_sync_of_directories_is_caught() {
+    assert!(is_caught(
+        Mistake::SkipFolderSync,
+        Durability::Power,
+        End::Power
+    ));
+}
+
+#[test]
+fn skipping_the_checksum_is_caught() {
+    assert!(is_caught(
+        Mistake::SkipChecksum,
+        Durability::Power,
+        End::Power
+    ));
+}
+
+#[test]
+fn removing_the_journal_before_its_segment_is_there_is_caught() {
+    assert!(is_caught(
+        Mistake::UnlinkBeforePublish,
+        Durability::Crash,
+        End::Kill
+    ));
 }

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod crashes;
+mod faults;
+mod instances;
 mod ledger;
 
 use super::{Flushing, Store};
