@@ -139,8 +139,8 @@ mod tests {
     }
 
     fn zstd(content: &[u8]) -> Vec<u8> {
-        let mut encoder = crate::segment::encoder::Encoder::new();
-        encoder.write(content);
+        let mut encoder = crate::segment::encoder::Encoder::new(1).unwrap();
+        encoder.write(content).unwrap();
         encoder.finish().unwrap().bytes
     }
 

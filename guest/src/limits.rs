@@ -19,7 +19,7 @@ pub const MAX_BODY_BYTES_CEILING: u64 = 8 << 20;
 
 /// Largest `FLUSH_BYTES` that may be configured: a segment is held compressed
 /// in memory until it is verified, and may not compress at all.
-pub const FLUSH_BYTES_CEILING: u64 = 16 << 20;
+pub const FLUSH_BYTES_CEILING: u64 = 12 << 20;
 
 /// Smallest `FLUSH_BYTES`: below this every report would be a file.
 pub const FLUSH_BYTES_FLOOR: u64 = 1 << 10;

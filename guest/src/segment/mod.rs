@@ -1,18 +1,46 @@
-//! Segments: the published files, one zstd frame each. Knows no disk and no HTTP.
+//! Segments: the published files, as names and as bytes.
+//!
+//! A segment holds JSON Lines in **one zstd data frame** (RFC 8878) and nothing
+//! else, since that is the only layout which every reader reads whole:
 //!
 //! ```text
-//! magic 4 │ descriptor 1 │ window 1 │ content size 8 │ blocks … │ checksum 4
+//! offset  bytes  what
+//!      0      4  magic number, 28 B5 2F FD
+//!      4      1  frame header descriptor, C4: 8-byte content size, checksum
+//!      5      1  window descriptor
+//!      6      8  content size, little endian; put in when the frame ends
+//!     14      …  blocks, each with a 3-byte header; the last one is marked
+//!      …      4  content checksum: low half of the content's XXH64
 //! ```
 //!
-//! Exactly one data frame (RFC 8878), with the content size in its header and
-//! the content checksum behind it, and nothing before or after: the one layout
-//! that every reader tried reads whole. The encoder is streaming and so does not
-//! know the size; it is put into the finished header ([`encoder`]).
+//! An [`encoder::Encoder`] makes the frame while lines arrive. What it made is
+//! only trusted after a [`verify::Verifier`], built on another zstd
+//! implementation, has decoded it to the same lines. A [`raw::RawEncoder`] makes
+//! the same frame without compressing, for when that fails.
 //!
-//! Whatever encodes, another implementation decodes before a journal is removed
-//! ([`verify`]); if that fails, the blocks stay raw ([`raw`]).
+//! This module knows neither disk nor HTTP, and not what a report is: a crash
+//! cannot tear anything here, because a frame is in memory until it is whole.
 
+pub mod digest;
 pub mod encoder;
 pub mod name;
 pub mod raw;
+pub mod read;
 pub mod verify;
+mod zstd_frame;
+
+#[cfg(test)]
+mod tests;
+
+use digest::Digest;
+
+/// A finished zstd frame and what it must decode to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoded {
+    /// The whole file: one zstd data frame with content size and checksum.
+    pub bytes: Vec<u8>,
+    /// Length of the lines that went in, bytes.
+    pub content_bytes: u64,
+    /// Of the lines that went in, taken before the encoder saw them.
+    pub digest: Digest,
+}

@@ -38,8 +38,11 @@ impl<F> Live<F> {
         self.first_ms = self.first_ms.min(batch.first_ms);
         self.last_ms = self.last_ms.max(batch.last_ms);
         self.first_at.get_or_insert(now);
-        if let Some(encoder) = &mut self.encoder {
-            encoder.write(batch.lines());
+        if let Some(encoder) = &mut self.encoder
+            && let Err(error) = encoder.write(batch.lines())
+        {
+            log::error!("{error}; the segment will be made from the journal");
+            self.encoder = None;
         }
         if self.writer.is_none() {
             self.lines.push(batch.frame);
@@ -90,7 +93,11 @@ impl<D: Disk, C: Clock> Store<D, C> {
         *live = Some(Live {
             writer,
             lines: Vec::new(),
-            encoder: (self.flushing.get() == Flushing::ByHost).then(Encoder::new),
+            encoder: match self.flushing.get() {
+                // Where that fails, so will publishing, and say so.
+                Flushing::ByHost => Encoder::new(self.seed()).ok(),
+                Flushing::AmongInstances => None,
+            },
             reports: 0,
             bytes: 0,
             first_ms: u64::MAX,

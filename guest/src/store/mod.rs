@@ -302,6 +302,13 @@ impl<D: Disk, C: Clock> Store<D, C> {
         Ok(files)
     }
 
+    /// A seed for digests, that nobody can guess.
+    fn seed(&self) -> u64 {
+        let mut seed = [0; 8];
+        seed.copy_from_slice(&self.clock.random()[..8]);
+        u64::from_le_bytes(seed)
+    }
+
     fn new_name(&self) -> JournalName {
         JournalName {
             instance: self.instance,

@@ -10,10 +10,11 @@ use crate::journal::frame::FRAME_HEADER_BYTES;
 use crate::journal::name::{Id, JournalFile};
 use crate::limits::SLICE_BYTES;
 use crate::mistakes::{Mistake, made};
-use crate::segment::encoder::{Encoded, Encoder};
+use crate::segment::Encoded;
+use crate::segment::encoder::{EncodeError, Encoder};
 use crate::segment::name::SegmentName;
 use crate::segment::raw::RawEncoder;
-use crate::segment::verify::{Progress, Verifier};
+use crate::segment::verify::{Progress, Verifier, VerifyError};
 use std::fmt;
 use std::rc::Rc;
 
@@ -69,19 +70,31 @@ enum Sink {
 }
 
 impl Sink {
-    fn write(&mut self, lines: &[u8]) {
+    fn write(&mut self, lines: &[u8]) -> Result<(), PublishError> {
         match self {
-            Sink::Compressed(encoder) => encoder.write(lines),
+            Sink::Compressed(encoder) => encoder.write(lines)?,
             Sink::Raw(encoder) => encoder.write(lines),
         }
+        Ok(())
     }
 
     fn finish(self) -> Result<Encoded, PublishError> {
-        let unreadable = |why: String| PublishError::Unreadable(why);
         match self {
-            Sink::Compressed(encoder) => encoder.finish().map_err(|e| unreadable(e.to_string())),
+            Sink::Compressed(encoder) => Ok(encoder.finish()?),
             Sink::Raw(encoder) => Ok(encoder.finish()),
         }
+    }
+}
+
+impl From<EncodeError> for PublishError {
+    fn from(error: EncodeError) -> Self {
+        PublishError::Unreadable(error.to_string())
+    }
+}
+
+impl From<VerifyError> for PublishError {
+    fn from(error: VerifyError) -> Self {
+        PublishError::Unreadable(error.to_string())
     }
 }
 
@@ -209,25 +222,26 @@ impl<D: Disk, C: Clock> Store<D, C> {
         care: Care,
     ) -> Result<Vec<u8>, PublishError> {
         if care == Care::Compress {
-            let encoded = self.encode(lines, Sink::Compressed(Encoder::new())).await;
-            match encoded {
-                Ok(encoded) => match self.verified(encoded).await {
-                    Err(PublishError::Unreadable(why)) => {
-                        log::error!("the encoder failed ({why}); publishing raw blocks");
-                    }
-                    result => return result,
-                },
+            match self.compress(lines).await {
                 Err(PublishError::Unreadable(why)) => {
                     log::error!("the encoder failed ({why}); publishing raw blocks");
                 }
-                Err(error) => return Err(error),
+                result => return result,
             }
         }
         self.vitals.borrow_mut().raw_segments += 1;
-        let encoded = self.encode(lines, Sink::Raw(RawEncoder::new())).await?;
+        let encoded = self
+            .encode(lines, Sink::Raw(RawEncoder::new(self.seed())))
+            .await?;
         if care == Care::RawUnverified {
             return Ok(encoded.bytes);
         }
+        self.verified(encoded).await
+    }
+
+    async fn compress(&self, lines: &Lines<'_>) -> Result<Vec<u8>, PublishError> {
+        let encoder = Encoder::new(self.seed())?;
+        let encoded = self.encode(lines, Sink::Compressed(encoder)).await?;
         self.verified(encoded).await
     }
 
@@ -241,7 +255,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
             Lines::Memory(frames) => {
                 for frame in *frames {
                     for slice in frame[FRAME_HEADER_BYTES..].chunks(SLICE_BYTES) {
-                        sink.write(slice);
+                        sink.write(slice)?;
                         self.clock.breathe().await;
                     }
                 }
@@ -263,7 +277,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
                     let what = "a sealed journal became shorter while it was read";
                     return Err(DiskError::Failed(what.into()).into());
                 }
-                sink.write(&slice);
+                sink.write(&slice)?;
                 left = left.saturating_sub(slice.len());
                 at += slice.len() as u64;
                 since_breath += slice.len();
@@ -278,14 +292,10 @@ impl<D: Disk, C: Clock> Store<D, C> {
 
     /// The bytes, if they decode to what was written into them.
     async fn verified(&self, encoded: Encoded) -> Result<Vec<u8>, PublishError> {
-        let unreadable = |error: crate::segment::verify::VerifyError| {
-            PublishError::Unreadable(error.to_string())
-        };
-        let mut verifier = Verifier::new(&encoded).map_err(unreadable)?;
-        while verifier.step(SLICE_BYTES).map_err(unreadable)? == Progress::More {
+        let mut verifier = Verifier::new(&encoded);
+        while verifier.step(&encoded.bytes, SLICE_BYTES)? == Progress::More {
             self.clock.breathe().await;
         }
-        drop(verifier);
         Ok(encoded.bytes)
     }
 
