@@ -115,15 +115,10 @@ mod tests {
         }
     }
 
-    fn judge(submission: &Submission) -> Result<u32, Problem> {
-        let mut out = Vec::new();
-        check(
-            &settings(),
-            submission,
-            &mut Stamper::new([1; 32]),
-            &mut out,
-        )
-        .map_err(Into::into)
+    fn judge(submission: &Submission) -> Result<u32, Box<Problem>> {
+        let (mut stamper, mut out) = (Stamper::new([1; 32]), Vec::new());
+        let checked = check(&settings(), submission, &mut stamper, &mut out);
+        checked.map_err(|refusal| Box::new(refusal.into()))
     }
 
     fn status(change: impl FnOnce(&mut Submission)) -> u16 {

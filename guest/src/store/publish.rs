@@ -65,8 +65,8 @@ pub(super) enum Care {
 
 /// How the blocks of a segment are made.
 enum Sink {
-    Compressed(Encoder),
-    Raw(RawEncoder),
+    Compressed(Box<Encoder>),
+    Raw(Box<RawEncoder>),
 }
 
 impl Sink {
@@ -141,7 +141,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
 
     /// Publishes the oldest sealed journal from what was compressed on the way.
     async fn publish_compressed(&self, encoder: Encoder) -> Result<(), PublishError> {
-        let checked = match Sink::Compressed(encoder).finish() {
+        let checked = match Sink::Compressed(Box::new(encoder)).finish() {
             Ok(encoded) => self.verified(encoded).await,
             Err(error) => Err(error),
         };
@@ -231,7 +231,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
         }
         self.vitals.borrow_mut().raw_segments += 1;
         let encoded = self
-            .encode(lines, Sink::Raw(RawEncoder::new(self.seed())))
+            .encode(lines, Sink::Raw(Box::new(RawEncoder::new(self.seed()))))
             .await?;
         if care == Care::RawUnverified {
             return Ok(encoded.bytes);
@@ -241,7 +241,9 @@ impl<D: Disk, C: Clock> Store<D, C> {
 
     async fn compress(&self, lines: &Lines<'_>) -> Result<Vec<u8>, PublishError> {
         let encoder = Encoder::new(self.seed())?;
-        let encoded = self.encode(lines, Sink::Compressed(encoder)).await?;
+        let encoded = self
+            .encode(lines, Sink::Compressed(Box::new(encoder)))
+            .await?;
         self.verified(encoded).await
     }
 

@@ -265,10 +265,12 @@ impl<D: Disk, C: Clock> Store<D, C> {
         recovery: &mut Recovery,
     ) -> Result<bool, PublishError> {
         let attempt = self.count_attempt(plan.id()).await?;
-        let care = match attempt {
-            ..=COMPRESSION_ATTEMPTS => Care::Compress,
-            ..=VERIFICATION_ATTEMPTS => Care::Raw,
-            _ => Care::RawUnverified,
+        let care = if attempt <= COMPRESSION_ATTEMPTS {
+            Care::Compress
+        } else if attempt <= VERIFICATION_ATTEMPTS {
+            Care::Raw
+        } else {
+            Care::RawUnverified
         };
         if care != Care::Compress {
             log::error!(
