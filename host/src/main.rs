@@ -1,1 +1,92 @@
-fn main() {}
+//! The `netwatch-server` command.
+
+use netwatch_server::{
+    Command, LogFormat, Options, RunningServer, Server, StartError, command, signals, start_log,
+};
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+/// Exit code where the command line, the configuration or another server stands
+/// in the way: trying again does not help.
+const MISUSE: u8 = 2;
+
+fn main() -> ExitCode {
+    let environment = |name: &str| std::env::var(name).ok();
+    match command(std::env::args_os(), environment) {
+        Ok(Command::Print(text)) => {
+            print(&text);
+            ExitCode::SUCCESS
+        }
+        Ok(Command::Serve(options)) => {
+            start_log(options.log_format, options.debug);
+            run(*options)
+        }
+        Err(error) => fail(&error.to_string(), MISUSE),
+    }
+}
+
+fn run(options: Options) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(serve(options)),
+        Err(error) => fail(&format!("no threads: {error}"), 1),
+    }
+}
+
+async fn serve(options: Options) -> ExitCode {
+    let mut signals = match signals() {
+        Ok(signals) => signals,
+        Err(error) => return fail(&format!("signals cannot be caught: {error}"), 1),
+    };
+    let greeting = options.clone();
+    let server = match Server::start(options).await {
+        Ok(server) => server,
+        Err(error @ StartError::Locked { .. }) => return fail(&error.to_string(), MISUSE),
+        Err(error) => return fail(&error.to_string(), 1),
+    };
+    greet(&server, &greeting);
+    let (signal, _) = signals.next().await;
+    tracing::info!(signal, "stopping; a second signal stops at once");
+    tokio::select! {
+        () = server.shutdown() => {
+            tracing::info!("stopped");
+            ExitCode::SUCCESS
+        }
+        (signal, code) = signals.next() => {
+            tracing::warn!(signal, "stopped at once; the journal holds what is not published");
+            // Not by returning: that would wait for the workers.
+            std::process::exit(i32::from(code))
+        }
+    }
+}
+
+fn greet(server: &RunningServer, options: &Options) {
+    let address = server.address();
+    let data_dir = options.data_dir.display();
+    tracing::info!(%address, %data_dir, workers = options.workers, "listening");
+    if options.log_format == LogFormat::Text && std::io::stderr().is_terminal() {
+        let host = match address.ip() {
+            ip if ip.is_unspecified() => "localhost".to_owned(),
+            ip if ip.is_ipv6() => format!("[{ip}]"),
+            ip => ip.to_string(),
+        };
+        let url = format!("http://{host}:{}/api/v1/reports", address.port());
+        print(&format!(
+            "\n  netwatch-server listens on {address} and stores reports in {data_dir}\n\n  \
+             Post a first one:\n    curl -H 'Content-Type: application/json' -d '{{\"hello\":\"world\"}}' \
+             {url}\n\n"
+        ));
+    }
+}
+
+/// Writes to standard output; nobody may be listening there.
+fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+fn fail(message: &str, code: u8) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "netwatch-server: {message}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,200 @@
+//! HTTP/1.1 on one connection: which request goes which way, in bounded time.
+
+use crate::answer::{self, AnswerBody, HttpAnswer};
+use crate::budget::Budget;
+use crate::config::Options;
+use crate::dispatch::{self, Workers};
+use crate::framing::{DoubleLength, Watched};
+use crate::worker::{Call, Roster};
+use crate::{ingest, limits};
+use http::header::{CONNECTION, HeaderName, ORIGIN};
+use http::{HeaderValue, Request};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use netwatch_guest::http::{request_id, routes::Route};
+use netwatch_guest::problem::Problem;
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::net::TcpStream;
+use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
+use wasmtime_wasi_http::{Error, WasiBody};
+
+/// What all connections share.
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) workers: Workers,
+    pub(crate) roster: Arc<Roster>,
+    pub(crate) budget: Budget,
+    pub(crate) http: http1::Builder,
+}
+
+/// What one connection's requests are answered with.
+pub(crate) struct Context {
+    shared: Arc<Shared>,
+    pub(crate) client: String,
+    double_length: DoubleLength,
+}
+
+impl std::ops::Deref for Context {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// hyper with this server's limits.
+pub(crate) fn http() -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits::HEAD_TIME)
+        .max_buf_size(limits::HEAD_BYTES)
+        .max_headers(limits::HEADERS)
+        .keep_alive(true)
+        .half_close(false);
+    http
+}
+
+/// Serves a connection until it is closed, or its requests are answered after
+/// `stop` became true.
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    client: String,
+    mut stop: watch::Receiver<bool>,
+) {
+    let (stream, double_length) = Watched::new(stream);
+    let context = Context {
+        shared: Arc::clone(&shared),
+        client,
+        double_length,
+    };
+    let context = &context;
+    let service = service_fn(move |request| async move {
+        Ok::<_, Infallible>(answer_logged(context, request).await)
+    });
+    let mut connection = pin!(shared.http.serve_connection(TokioIo::new(stream), service));
+    let stopped = async move {
+        // An error means that the server is gone, which is a stop as well.
+        let _ = stop.wait_for(|stop| *stop).await;
+    };
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = stopped => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(client = context.client, "connection ended: {error}");
+    }
+}
+
+async fn answer_logged(context: &Context, request: Request<Incoming>) -> HttpAnswer {
+    let sent = request.headers().get(REQUEST_ID);
+    let id = request_id::sane_or_new(sent.and_then(|id| Some(id.to_str().ok()?.to_owned())));
+    let line = tracing::enabled!(tracing::Level::DEBUG).then(|| {
+        let path = crate::log::escape(request.uri().path());
+        (Instant::now(), request.method().clone(), path)
+    });
+    let mut answer = answer(context, request, &id).await;
+    if let Some((start, method, path)) = line {
+        tracing::debug!(
+            %method,
+            path,
+            status = answer.status().as_u16(),
+            milliseconds = start.elapsed().as_secs_f64() * 1e3,
+            request_id = id,
+            client = context.client,
+            "request"
+        );
+    }
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        answer.headers_mut().insert(REQUEST_ID, id);
+    }
+    answer
+}
+
+async fn answer(context: &Context, request: Request<Incoming>, id: &str) -> HttpAnswer {
+    if context.double_length.found() {
+        let detail = "a request has Content-Length or Transfer-Encoding, not both";
+        let mut refused = problem(context, &request, &Problem::new(400, "framing", detail));
+        refused
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
+        return refused;
+    }
+    match Route::of(request.method().as_str(), request.uri().path()) {
+        Route::PostReports => ingest::post(context, request, id).await,
+        Route::Ready if !context.roster.is_recovered() => {
+            let detail = "reports from before the start are still being recovered";
+            problem(context, &request, &Problem::new(503, "recovering", detail))
+        }
+        route => call(context, request, route == Route::Ready, id).await,
+    }
+}
+
+fn problem(context: &Context, request: &Request<Incoming>, problem: &Problem) -> HttpAnswer {
+    let origin = request.headers().get(ORIGIN);
+    let origin = origin.and_then(|origin| origin.to_str().ok());
+    answer::problem(problem, origin, &context.options.settings)
+}
+
+/// Lets the component answer.
+async fn call(
+    context: &Context,
+    request: Request<Incoming>,
+    readiness: bool,
+    id: &str,
+) -> HttpAnswer {
+    let unavailable = problem(context, &request, &answer::unavailable());
+    let place = if readiness {
+        context.workers.place_for_readiness()
+    } else {
+        context.workers.place()
+    };
+    let Some((worker, place)) = place else {
+        return problem(context, &request, &answer::overloaded());
+    };
+    let (reply, answered) = oneshot::channel();
+    let call = Call {
+        request: for_component(context, request, id),
+        reply,
+        place,
+    };
+    if !dispatch::start(worker, call) {
+        return unavailable;
+    }
+    match timeout(limits::ANSWER_TIME, answered).await {
+        Ok(Ok(response)) => response.map(AnswerBody::Streamed),
+        Ok(Err(_)) | Err(_) => unavailable,
+    }
+}
+
+/// The request as the component sees it: absolute, with its id, its body bounded.
+fn for_component(context: &Context, request: Request<Incoming>, id: &str) -> Request<WasiBody> {
+    let (mut head, body) = request.into_parts();
+    let mut uri = head.uri.into_parts();
+    uri.scheme.get_or_insert(http::uri::Scheme::HTTP);
+    if uri.authority.is_none() {
+        let host = head.headers.get(http::header::HOST);
+        let host = host.and_then(|host| host.to_str().ok()?.parse().ok());
+        uri.authority = Some(host.unwrap_or(http::uri::Authority::from_static("localhost")));
+    }
+    // `*` and the like have no path; the component then sees the root.
+    head.uri = http::Uri::from_parts(uri).unwrap_or_default();
+    if let Ok(id) = HeaderValue::from_str(id) {
+        head.headers.insert(REQUEST_ID, id);
+    }
+    let limit = usize::try_from(context.options.settings.max_body_bytes).unwrap_or(usize::MAX);
+    let body = Limited::new(body, limit).map_err(|_| Error::HttpRequestBodySize(None));
+    Request::from_parts(head, body.boxed_unsync())
+}

@@ -1,0 +1,140 @@
+//! `POST /api/v1/reports`: reads the body within its bounds, queues it, waits
+//! for the verdict.
+
+use crate::answer::{self, HttpAnswer};
+use crate::budget::Share;
+use crate::connection::Context;
+use crate::limits;
+use crate::worker::{Pending, Submission, Verdict};
+use http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, ORIGIN,
+};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Request};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+use netwatch_guest::http::key;
+use netwatch_guest::problem::{Problem, Refusal};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+/// Answers one report request.
+pub(crate) async fn post(context: &Context, request: Request<Incoming>, id: &str) -> HttpAnswer {
+    let (head, body) = request.into_parts();
+    let origin = text(&head.headers, &ORIGIN);
+    let settings = &context.options.settings;
+    match judge(context, &head, body, origin.clone(), id).await {
+        Ok(verdict) => answer::verdict(verdict, origin.as_deref(), settings),
+        Err(problem) => {
+            let unread = matches!(problem.status, 408 | 413);
+            let mut answer = answer::problem(&problem, origin.as_deref(), settings);
+            if unread {
+                // What is left of the body is not worth reading.
+                answer
+                    .headers_mut()
+                    .insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            answer
+        }
+    }
+}
+
+async fn judge(
+    context: &Context,
+    head: &Parts,
+    body: Incoming,
+    origin: Option<String>,
+    id: &str,
+) -> Result<Verdict, Problem> {
+    let mut share = context.budget.share();
+    let body = timeout(limits::BODY_TIME, read(context, head, body, &mut share))
+        .await
+        .map_err(|_| Problem::new(408, "timeout", "the body took too long to arrive"))??;
+    let (reply, verdict) = oneshot::channel();
+    let pending = Pending {
+        submission: submission(context, head, body, origin, id),
+        reply,
+        share,
+    };
+    context
+        .workers
+        .submit(pending)
+        .map_err(|_| answer::overloaded())?;
+    match timeout(limits::ANSWER_TIME, verdict).await {
+        Ok(Ok(verdict)) => Ok(verdict),
+        Ok(Err(_)) | Err(_) => Err(answer::unavailable()),
+    }
+}
+
+fn submission(
+    context: &Context,
+    head: &Parts,
+    body: Vec<u8>,
+    origin: Option<String>,
+    id: &str,
+) -> Submission {
+    let headers = &head.headers;
+    let key = || {
+        key::find(
+            str_of(headers, &AUTHORIZATION),
+            str_of(headers, &HeaderName::from_static("x-api-key")),
+            head.uri.query(),
+        )
+    };
+    Submission {
+        body,
+        content_type: text(headers, &CONTENT_TYPE),
+        content_encoding: text(headers, &CONTENT_ENCODING),
+        origin,
+        key: key(),
+        client: Some(context.client.clone()),
+        request_id: Some(id.to_owned()),
+    }
+}
+
+/// The whole body. Its bytes count against the budget as they arrive, not as
+/// they are announced.
+async fn read(
+    context: &Context,
+    head: &Parts,
+    mut body: Incoming,
+    share: &mut Share,
+) -> Result<Vec<u8>, Problem> {
+    let limit = context.options.settings.max_body_bytes;
+    let announced = head
+        .headers
+        .get(CONTENT_LENGTH)
+        .map_or(0, |_| body.size_hint().lower());
+    if announced > limit {
+        return Err(Refusal::TooLarge(limit).into());
+    }
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(broken)?.into_data() else {
+            continue;
+        };
+        if bytes.len() as u64 + data.len() as u64 > limit {
+            return Err(Refusal::TooLarge(limit).into());
+        }
+        if !share.grow(data.len()) {
+            return Err(answer::overloaded());
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes)
+}
+
+/// The client sees this only where it broke the framing and still listens.
+fn broken(error: hyper::Error) -> Problem {
+    Problem::new(400, "body", format!("the body cannot be read: {error}"))
+}
+
+fn str_of<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers
+        .get(name)
+        .and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
+}
+
+fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    str_of(headers, name).map(str::to_owned)
+}

@@ -1,0 +1,40 @@
+//! The native host of the netwatch component.
+//!
+//! A request's way: [`listener`] accepts its connection, [`connection`] speaks
+//! HTTP on it and bounds what it may take, [`ingest`] reads a report body and
+//! queues it, [`dispatch`] chooses a worker, [`worker`] hands whatever has
+//! queued to its component instance in one call. Every other route goes to the
+//! component's `wasi:http/handler`.
+//!
+//! The host knows no JSON, no report and no file of the store: rules and storage
+//! live in the component, which owns nothing but one directory.
+#![deny(unsafe_code)]
+
+mod answer;
+mod budget;
+mod cli;
+mod component;
+mod config;
+mod connection;
+mod dispatch;
+mod embedded;
+mod engine;
+mod framing;
+mod ingest;
+mod limits;
+mod linker;
+mod listener;
+mod lock;
+mod log;
+mod server;
+mod shutdown;
+mod state;
+mod worker;
+
+pub use cli::{Command, command};
+pub use config::{ConfigError, LogFormat, Options};
+pub use linker::ALLOWED_IMPORTS;
+pub use lock::Holder;
+pub use log::start as start_log;
+pub use server::{RunningServer, Server, StartError};
+pub use shutdown::{Signals, signals};

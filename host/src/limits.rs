@@ -1,0 +1,91 @@
+//! Every bound of the host in one place, with its unit and its reason.
+
+use std::time::Duration;
+
+/// Bytes of linear memory one instance may have. A worker's promise.
+pub(crate) const MEMORY_BYTES: usize = 64 << 20;
+
+/// Linear memory never shrinks, so an instance that once grew this far is
+/// replaced before it comes near [`MEMORY_BYTES`].
+pub(crate) const MEMORY_BYTES_TO_REPLACE: usize = 48 << 20;
+
+/// Elements in all of an instance's tables; the component has some hundreds.
+pub(crate) const TABLE_ELEMENTS: usize = 20_000;
+
+/// Resources (descriptors, requests, streams) one store may hold.
+pub(crate) const RESOURCES: usize = 20_000;
+
+/// Handles to resources one instance may hold.
+pub(crate) const COMPONENT_HANDLES: usize = 20_000;
+
+/// Bytes the host copies out of an instance for one call.
+pub(crate) const HOSTCALL_FUEL_BYTES: usize = 32 << 20;
+
+/// `wasi:http` calls after which an instance is replaced: handles that it never
+/// drops would add up.
+pub(crate) const CALLS_TO_REPLACE: u64 = 1_000_000;
+
+/// Wasm code is interrupted at this interval, to let others run.
+pub(crate) const EPOCH: Duration = Duration::from_millis(10);
+
+/// CPU time an instance may use without giving up control before it is stopped.
+pub(crate) const RUNAWAY: Duration = Duration::from_secs(5);
+
+/// Submissions in one call of `intake.submit`.
+pub(crate) const BATCH_SUBMISSIONS: usize = 256;
+
+/// … and bytes of their bodies (one larger body makes a batch of its own).
+pub(crate) const BATCH_BYTES: usize = 2 << 20;
+
+/// Submissions that may wait for one worker; above it clients get 503.
+pub(crate) const QUEUED_SUBMISSIONS: usize = 4096;
+
+/// Submissions waiting for a worker from which on the next one helps. Below it a
+/// quiet server fills one journal, and so one file, instead of many.
+pub(crate) const SPILL_SUBMISSIONS: usize = 64;
+
+/// Requests other than reports that one worker handles at once.
+pub(crate) const CALLS_IN_FLIGHT: usize = 256;
+
+/// Bytes of report bodies in the host's memory at once, over all connections.
+pub(crate) const BODY_BYTES_IN_FLIGHT: usize = 48 << 20;
+
+/// Connections at once.
+pub(crate) const CONNECTIONS: usize = 10_000;
+
+/// Bytes of a request's head; also the least read buffer hyper allows.
+pub(crate) const HEAD_BYTES: usize = 16 << 10;
+
+/// Header lines of a request.
+pub(crate) const HEADERS: usize = 100;
+
+/// Time for a request's head to arrive, and for a kept-alive connection to be
+/// used again.
+pub(crate) const HEAD_TIME: Duration = Duration::from_secs(10);
+
+/// Time for a body to arrive.
+pub(crate) const BODY_TIME: Duration = Duration::from_secs(30);
+
+/// Time for the component to answer.
+pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(30);
+
+/// Time requests in flight get at shutdown.
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
+
+/// Time publishing gets at shutdown. What it leaves is in the journal.
+pub(crate) const DRAIN_TIME: Duration = Duration::from_secs(30);
+
+/// Between two `maintenance.tick` calls.
+pub(crate) const TICK: Duration = Duration::from_secs(1);
+
+/// An instance that lived this long was no failed start.
+pub(crate) const SETTLED: Duration = Duration::from_secs(10);
+
+/// Longest wait before an instance that keeps failing is started again.
+pub(crate) const BACKOFF: Duration = Duration::from_secs(5);
+
+/// Recoveries that may trap in a row before the rest is left to the next start.
+pub(crate) const RECOVERY_ATTEMPTS: u32 = 5;
+
+/// Bytes of one line of the component's log.
+pub(crate) const LOG_LINE_BYTES: usize = 8 << 10;

@@ -1,0 +1,161 @@
+//! The host's log, and the component's lines in it.
+
+use crate::config::LogFormat;
+use crate::limits;
+use bytes::Bytes;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use tokio::io::AsyncWrite;
+use tracing_subscriber::filter::LevelFilter;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+
+/// Starts writing log lines to standard error. Only the first call of a process
+/// has an effect.
+pub fn start(format: LogFormat, debug: bool) {
+    let level = if debug {
+        LevelFilter::DEBUG
+    } else {
+        LevelFilter::INFO
+    };
+    let lines = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(io::stderr)
+        .with_target(false);
+    // An error means that somebody else has started one, which is as good.
+    let _ = match format {
+        LogFormat::Json => tracing::subscriber::set_global_default(
+            lines.json().flatten_event(true).with_current_span(false).with_span_list(false).finish(),
+        ),
+        LogFormat::Text => {
+            let ansi = io::IsTerminal::is_terminal(&io::stderr());
+            tracing::subscriber::set_global_default(lines.with_ansi(ansi).finish())
+        }
+    };
+}
+
+/// A component's standard output or error: each line becomes a line of the log.
+/// Lines are escaped and bounded; a first word that is a level gives the level.
+#[derive(Clone)]
+pub(crate) struct GuestLog {
+    tenant: Arc<str>,
+    worker: usize,
+    line: Arc<Mutex<Vec<u8>>>,
+}
+
+impl GuestLog {
+    pub(crate) fn new(tenant: &str, worker: usize) -> GuestLog {
+        GuestLog {
+            tenant: tenant.into(),
+            worker,
+            line: Arc::default(),
+        }
+    }
+
+    fn take(&self, bytes: &[u8]) {
+        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let (text, ended) = match piece.split_last() {
+                Some((b'\n', text)) => (text, true),
+                _ => (piece, false),
+            };
+            let room = limits::LOG_LINE_BYTES.saturating_sub(line.len());
+            line.extend_from_slice(text.get(..room).unwrap_or(text));
+            if ended {
+                self.write(&line);
+                line.clear();
+            }
+        }
+    }
+
+    fn write(&self, line: &[u8]) {
+        let text = String::from_utf8_lossy(line);
+        let text = text.trim_end();
+        let (level, message) = text.split_once(' ').unwrap_or(("", text));
+        let (tenant, worker) = (&*self.tenant, self.worker);
+        match level {
+            "ERROR" => tracing::error!(tenant, worker, "{}", escape(message)),
+            "WARN" => tracing::warn!(tenant, worker, "{}", escape(message)),
+            "INFO" => tracing::info!(tenant, worker, "{}", escape(message)),
+            "DEBUG" | "TRACE" => tracing::debug!(tenant, worker, "{}", escape(message)),
+            _ => tracing::info!(tenant, worker, "{}", escape(text)),
+        }
+    }
+}
+
+/// Control characters spelled out, so that no line can forge another or drive a
+/// terminal.
+pub(crate) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            escaped.extend(character.escape_default());
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
+}
+
+impl IsTerminal for GuestLog {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for GuestLog {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+impl AsyncWrite for GuestLog {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.take(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for GuestLog {
+    async fn ready(&mut self) {}
+}
+
+impl OutputStream for GuestLog {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.take(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(64 << 10)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escape;
+
+    #[test]
+    fn control_characters_are_spelled_out_and_text_stays() {
+        assert_eq!(escape("grün \u{1b}[31m\r\n"), "grün \\u{1b}[31m\\r\\n");
+    }
+}

@@ -1,0 +1,146 @@
+//! A worker: one instance of the component on a thread of its own.
+//!
+//! The thread runs one instance after another. An instance that traps is
+//! followed by a new one at once; one that has grown is relieved: the new one
+//! takes over the inbox while the old one finishes and publishes. Whatever waits
+//! in the inbox survives either; what an instance had taken is answered or, if
+//! it trapped, given up.
+
+mod bindings;
+mod calls;
+mod instance;
+mod roster;
+mod thread;
+
+use crate::budget::Share;
+use crate::limits;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use tokio::sync::{mpsc, oneshot};
+use wasmtime_wasi_http::WasiBody;
+
+pub(crate) use bindings::exports::netwatch::server::intake::{Submission, Verdict};
+pub(crate) use roster::Roster;
+pub(crate) use thread::{Seat, spawn};
+
+/// A report on its way to a verdict.
+pub(crate) struct Pending {
+    pub(crate) submission: Submission,
+    pub(crate) reply: oneshot::Sender<Verdict>,
+    /// Given back when the verdict is there.
+    pub(crate) share: Share,
+}
+
+/// Anything but a report.
+pub(crate) enum Job {
+    /// A request for `wasi:http/handler`.
+    Call(Call),
+    /// Adopt the journals of instances that are gone.
+    Recover,
+}
+
+/// A request for `wasi:http/handler` and where its answer goes.
+pub(crate) struct Call {
+    pub(crate) request: http::Request<WasiBody>,
+    pub(crate) reply: oneshot::Sender<http::Response<WasiBody>>,
+    pub(crate) place: Place,
+}
+
+/// What the others know about a worker.
+#[derive(Default)]
+pub(crate) struct Load {
+    /// Submissions that wait or are being judged.
+    submissions: AtomicUsize,
+    calls: AtomicUsize,
+    /// An instance is there to serve.
+    ready: AtomicBool,
+    /// The last write succeeded.
+    writable: AtomicBool,
+}
+
+impl Load {
+    pub(crate) fn submissions(&self) -> usize {
+        self.submissions.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_writable(&self) -> bool {
+        self.writable.load(Ordering::Relaxed)
+    }
+
+    fn begin(&self) {
+        self.writable.store(true, Ordering::Relaxed);
+        self.ready.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A place among the calls in flight; dropping it frees it.
+pub(crate) struct Place(Arc<Load>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.calls.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A worker as others see it.
+pub(crate) struct Worker {
+    pub(crate) load: Arc<Load>,
+    submissions: mpsc::Sender<Pending>,
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Worker {
+    /// Queues a report; gives it back where the queue is full.
+    pub(crate) fn submit(&self, pending: Pending) -> Result<(), Pending> {
+        self.load.submissions.fetch_add(1, Ordering::Relaxed);
+        self.submissions.try_send(pending).map_err(|error| {
+            self.load.submissions.fetch_sub(1, Ordering::Relaxed);
+            error.into_inner()
+        })
+    }
+
+    /// Takes a place for a call; `None` where all are taken.
+    pub(crate) fn place(&self) -> Option<Place> {
+        let before = self.load.calls.fetch_add(1, Ordering::Relaxed);
+        let place = Place(Arc::clone(&self.load));
+        (before < limits::CALLS_IN_FLIGHT).then_some(place)
+    }
+
+    /// The queue of jobs, for the worker to order from itself.
+    pub(crate) fn jobs(&self) -> mpsc::Sender<Job> {
+        self.jobs.clone()
+    }
+
+    pub(crate) fn calls(&self) -> usize {
+        self.load.calls.load(Ordering::Relaxed)
+    }
+
+    /// Queues a job; false where the queue is full or the worker has ended.
+    pub(crate) fn start(&self, job: Job) -> bool {
+        self.jobs.try_send(job).is_ok()
+    }
+}
+
+/// The receiving ends, which pass from instance to instance.
+pub(crate) struct Inbox {
+    submissions: mpsc::Receiver<Pending>,
+    jobs: mpsc::Receiver<Job>,
+}
+
+/// A worker's two sides. The queue of jobs has room for every call that has a
+/// place, and some.
+pub(crate) fn channels() -> (Worker, Inbox) {
+    let (submit, submissions) = mpsc::channel(limits::QUEUED_SUBMISSIONS);
+    let (start, jobs) = mpsc::channel(2 * limits::CALLS_IN_FLIGHT);
+    let worker = Worker {
+        load: Arc::default(),
+        submissions: submit,
+        jobs: start,
+    };
+    let inbox = Inbox { submissions, jobs };
+    (worker, inbox)
+}

@@ -1,0 +1,138 @@
+//! The thread that runs a worker's instances, one after another.
+
+use super::instance::{Instance, Leave};
+use super::{Inbox, Job, Load, Roster};
+use crate::limits;
+use crate::state::State;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::task::{JoinHandle, LocalSet, spawn_local};
+use wasmtime::Result;
+use wasmtime::component::InstancePre;
+
+/// Everything a worker's instances are made from.
+pub(crate) struct Seat {
+    pub(crate) tenant: String,
+    pub(crate) worker: usize,
+    pub(crate) component: InstancePre<State>,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) vars: BTreeMap<&'static str, String>,
+    pub(crate) roster: Arc<Roster>,
+    pub(crate) load: Arc<Load>,
+    /// The worker's own queue, to order a recovery from itself.
+    pub(crate) jobs: mpsc::Sender<Job>,
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+/// Starts the thread. `ready` gets the outcome of the first instance's start;
+/// `ended` is dropped when the thread ends.
+pub(crate) fn spawn(
+    seat: Seat,
+    inbox: Inbox,
+    ready: oneshot::Sender<Result<()>>,
+    ended: mpsc::Sender<()>,
+) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    std::thread::Builder::new()
+        .name(format!("worker-{}", seat.worker))
+        .spawn(move || {
+            LocalSet::new().block_on(&runtime, run(Rc::new(seat), inbox, ready));
+            drop(ended);
+        })?;
+    Ok(())
+}
+
+async fn run(seat: Rc<Seat>, inbox: Inbox, ready: oneshot::Sender<Result<()>>) {
+    let inbox = Arc::new(Mutex::new(inbox));
+    let mut ready = Some(ready);
+    let mut failures = 0;
+    let mut relieved: Vec<JoinHandle<()>> = Vec::new();
+    while !*seat.stop.borrow() {
+        let born = Instant::now();
+        let instance = match (Instance::start(&seat).await, ready.take()) {
+            (Ok(instance), ready) => {
+                seat.load.begin();
+                ready.map(|ready| ready.send(Ok(())));
+                instance
+            }
+            (Err(error), Some(ready)) => {
+                let _ = ready.send(Err(error));
+                return;
+            }
+            (Err(error), None) => {
+                tracing::error!(tenant = seat.tenant, worker = seat.worker, error = ?format!("{error:?}"), "a new instance does not start");
+                failures += 1;
+                pause(&seat, failures).await;
+                continue;
+            }
+        };
+        tracing::debug!(
+            tenant = seat.tenant,
+            worker = seat.worker,
+            instance = instance.name(),
+            milliseconds = born.elapsed().as_secs_f64() * 1e3,
+            "instance started"
+        );
+        let (left, leaving) = oneshot::channel();
+        let ending = spawn_local(live(Rc::clone(&seat), instance, Arc::clone(&inbox), left));
+        match leaving.await {
+            Ok(Leave::Relieved) => relieved.push(ending),
+            Ok(_) => {
+                // It publishes; the thread's end is the server's end.
+                relieved.push(ending);
+                break;
+            }
+            Err(_) => {
+                seat.load.ready.store(false, Ordering::Relaxed);
+                failures = if born.elapsed() > limits::SETTLED { 0 } else { failures + 1 };
+                if failures > 1 {
+                    pause(&seat, failures).await;
+                }
+            }
+        }
+        relieved.retain(|ending| !ending.is_finished());
+    }
+    seat.load.ready.store(false, Ordering::Relaxed);
+    for ending in relieved {
+        // A panic was reported by the panic hook.
+        let _ = ending.await;
+    }
+}
+
+/// Runs an instance to its end. If it leaves something in its journal, orders
+/// that to be recovered.
+async fn live(
+    seat: Rc<Seat>,
+    instance: Instance,
+    inbox: Arc<Mutex<Inbox>>,
+    left: oneshot::Sender<Leave>,
+) {
+    let name = instance.name().to_owned();
+    let inbox = inbox.lock_owned().await;
+    if let Err(error) = instance.run(&seat, inbox, left).await {
+        tracing::error!(
+            tenant = seat.tenant,
+            worker = seat.worker,
+            instance = name,
+            // With the backtrace, on one line.
+            error = ?format!("{error:?}"),
+            "an instance ended"
+        );
+        // A full queue holds calls; the recovery at the next start makes up.
+        let _ = seat.jobs.try_send(Job::Recover);
+    }
+}
+
+/// Waits longer after each failure, but not past the server's end.
+async fn pause(seat: &Seat, failures: u32) {
+    let pause = Duration::from_millis(25) * 2_u32.saturating_pow(failures.min(10));
+    let mut stop = seat.stop.clone();
+    let _ = tokio::time::timeout(pause.min(limits::BACKOFF), stop.wait_for(|stop| *stop)).await;
+}
