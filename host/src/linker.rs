@@ -101,10 +101,7 @@ fn link_0_3(linker: &mut Linker<State>) -> Result<()> {
     filesystem::preopens::add_to_linker::<_, WasiFilesystem>(linker, State::filesystem)?;
     types::add_to_linker::<_, WasiFilesystem>(linker, State::filesystem)?;
     journal_io(linker)?;
-    wasmtime_wasi_http::p3::bindings::http::types::add_to_linker::<_, WasiHttp>(
-        linker,
-        State::http,
-    )
+    wasmtime_wasi_http::p3::bindings::http::types::add_to_linker::<_, WasiHttp>(linker, State::http)
 }
 
 /// Selects the table of a [`State`] as what `wasi:io` works on.
