@@ -62,7 +62,13 @@ fn build_component(workspace: &Path, target_dir: &Path) -> PathBuf {
             "CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS",
             "-C target-feature=+simd128",
         )
-        .args(["build", "--release", "--locked", "--package", "netwatch-guest"])
+        .args([
+            "build",
+            "--release",
+            "--locked",
+            "--package",
+            "netwatch-guest",
+        ])
         .args(["--target", TARGET, "--target-dir"])
         .arg(&inner);
     let output = cargo

@@ -27,7 +27,9 @@ impl Body for AnswerBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         match self.get_mut() {
-            AnswerBody::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            AnswerBody::Whole(bytes) => {
+                Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))))
+            }
             AnswerBody::Streamed(body) => Pin::new(body).poll_frame(context),
         }
     }
@@ -41,7 +43,9 @@ impl Body for AnswerBody {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            AnswerBody::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            AnswerBody::Whole(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64)
+            }
             AnswerBody::Streamed(body) => body.size_hint(),
         }
     }
@@ -108,5 +112,9 @@ pub(crate) fn unavailable() -> Problem {
 
 /// More waits than the server takes.
 pub(crate) fn overloaded() -> Problem {
-    Problem::new(503, "overloaded", "more requests are waiting than the server takes; come again")
+    Problem::new(
+        503,
+        "overloaded",
+        "more requests are waiting than the server takes; come again",
+    )
 }

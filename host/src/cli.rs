@@ -64,8 +64,14 @@ fn parser() -> clap::Command {
         .after_help("A flag beats the environment, which beats the config file.")
         .subcommand(clap::Command::new("serve").about("Serve; the same as no command"))
         .args(SETTINGS.iter().map(flag))
-        .arg(file("config", "TOML file with the same names in lower case"))
-        .arg(file("component", "Run this component instead of the embedded one"))
+        .arg(file(
+            "config",
+            "TOML file with the same names in lower case",
+        ))
+        .arg(file(
+            "component",
+            "Run this component instead of the embedded one",
+        ))
 }
 
 fn flag(setting: &'static Setting) -> Arg {
@@ -127,7 +133,10 @@ mod tests {
         };
         for setting in SETTINGS {
             assert!(help.contains(&format!("[env: {}]", setting.name)), "{help}");
-            assert!(help.contains(&format!("[default: {}]", setting.default)), "{help}");
+            assert!(
+                help.contains(&format!("[default: {}]", setting.default)),
+                "{help}"
+            );
         }
     }
 

@@ -62,7 +62,10 @@ pub(crate) fn load(engine: &Engine, file: Option<&Path>) -> Result<Component> {
         );
         let start = Instant::now();
         let component = Component::new(engine, embedded::WASM)?;
-        tracing::info!(seconds = start.elapsed().as_secs_f32(), "compiled the component");
+        tracing::info!(
+            seconds = start.elapsed().as_secs_f32(),
+            "compiled the component"
+        );
         Ok(component)
     })
 }

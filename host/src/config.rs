@@ -45,20 +45,118 @@ const fn setting(
 
 /// Every setting there is.
 pub(crate) const SETTINGS: &[Setting] = &[
-    setting("PORT", "port", "8080", "NUMBER", "Port to listen on; 0 for any free one", false),
-    setting("BIND", "bind", "all interfaces", "ADDRESS", "IP address to listen on", false),
-    setting("DATA_DIR", "data-dir", "./data/reports", "DIRECTORY", "Where reports are stored; created if missing", false),
-    setting("FLUSH_BYTES", "flush-bytes", "10MiB", "SIZE", "Publish a file at this many bytes of reports", true),
-    setting("FLUSH_INTERVAL", "flush-interval", "60s", "DURATION", "... or this long after its first report", true),
-    setting("DURABILITY", "durability", "crash", "LEVEL", "What an acknowledgement survives: memory, crash or power", true),
-    setting("MAX_BODY_BYTES", "max-body-bytes", "1MiB", "SIZE", "Largest request body, also after decompression", true),
-    setting("ALLOWED_ORIGINS", "allowed-origins", "*", "ORIGINS", "Origins whose pages may post, comma-separated", true),
-    setting("INGEST_KEY", "ingest-key", "none", "KEY", "Key that posting requires", true),
-    setting("READ_TOKEN", "read-token", "none: reading is off", "TOKEN", "Token that reading requires", true),
-    setting("RETENTION_AGE", "retention-age", "none", "DURATION", "Remove files older than this", true),
-    setting("RETENTION_BYTES", "retention-bytes", "none", "SIZE", "Remove the oldest files above this total", true),
-    setting("WORKERS", "workers", "number of CPUs", "NUMBER", "Instances of the component", false),
-    setting("LOG_FORMAT", "log-format", "text on a terminal, else json", "FORMAT", "text or json", false),
+    setting(
+        "PORT",
+        "port",
+        "8080",
+        "NUMBER",
+        "Port to listen on; 0 for any free one",
+        false,
+    ),
+    setting(
+        "BIND",
+        "bind",
+        "all interfaces",
+        "ADDRESS",
+        "IP address to listen on",
+        false,
+    ),
+    setting(
+        "DATA_DIR",
+        "data-dir",
+        "./data/reports",
+        "DIRECTORY",
+        "Where reports are stored; created if missing",
+        false,
+    ),
+    setting(
+        "FLUSH_BYTES",
+        "flush-bytes",
+        "10MiB",
+        "SIZE",
+        "Publish a file at this many bytes of reports",
+        true,
+    ),
+    setting(
+        "FLUSH_INTERVAL",
+        "flush-interval",
+        "60s",
+        "DURATION",
+        "... or this long after its first report",
+        true,
+    ),
+    setting(
+        "DURABILITY",
+        "durability",
+        "crash",
+        "LEVEL",
+        "What an acknowledgement survives: memory, crash or power",
+        true,
+    ),
+    setting(
+        "MAX_BODY_BYTES",
+        "max-body-bytes",
+        "1MiB",
+        "SIZE",
+        "Largest request body, also after decompression",
+        true,
+    ),
+    setting(
+        "ALLOWED_ORIGINS",
+        "allowed-origins",
+        "*",
+        "ORIGINS",
+        "Origins whose pages may post, comma-separated",
+        true,
+    ),
+    setting(
+        "INGEST_KEY",
+        "ingest-key",
+        "none",
+        "KEY",
+        "Key that posting requires",
+        true,
+    ),
+    setting(
+        "READ_TOKEN",
+        "read-token",
+        "none: reading is off",
+        "TOKEN",
+        "Token that reading requires",
+        true,
+    ),
+    setting(
+        "RETENTION_AGE",
+        "retention-age",
+        "none",
+        "DURATION",
+        "Remove files older than this",
+        true,
+    ),
+    setting(
+        "RETENTION_BYTES",
+        "retention-bytes",
+        "none",
+        "SIZE",
+        "Remove the oldest files above this total",
+        true,
+    ),
+    setting(
+        "WORKERS",
+        "workers",
+        "number of CPUs",
+        "NUMBER",
+        "Instances of the component",
+        false,
+    ),
+    setting(
+        "LOG_FORMAT",
+        "log-format",
+        "text on a terminal, else json",
+        "FORMAT",
+        "text or json",
+        false,
+    ),
     setting("DEBUG", "debug", "false", "SWITCH", "Debug logging", true),
 ];
 
@@ -143,7 +241,9 @@ impl Options {
             .filter(|setting| setting.guest)
             .filter_map(|setting| Some((setting.name, get(setting.name)?.clone())))
             .collect();
-        let owned = vars.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        let owned = vars
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()));
         let settings =
             Settings::from_vars(owned).map_err(|error| ConfigError(error.to_string()))?;
         if get("READ_TOKEN").is_some_and(|token| parse_secret(token).is_err()) {
@@ -152,15 +252,29 @@ impl Options {
             ));
         }
         Ok(Options {
-            bind: parse("BIND", get("BIND"), "an IP address like 127.0.0.1 or ::", |text| {
+            bind: parse(
+                "BIND",
+                get("BIND"),
+                "an IP address like 127.0.0.1 or ::",
+                |text| text.parse().ok(),
+            )?,
+            port: parse("PORT", get("PORT"), "a number from 0 to 65535", |text| {
                 text.parse().ok()
-            })?,
-            port: parse("PORT", get("PORT"), "a number from 0 to 65535", |text| text.parse().ok())?
-                .unwrap_or(8080),
-            data_dir: get("DATA_DIR").map_or("./data/reports", String::as_str).into(),
-            workers: parse("WORKERS", get("WORKERS"), "a number from 1 to 256", |text| {
-                text.parse().ok().filter(|workers| (1..=256).contains(workers))
             })?
+            .unwrap_or(8080),
+            data_dir: get("DATA_DIR")
+                .map_or("./data/reports", String::as_str)
+                .into(),
+            workers: parse(
+                "WORKERS",
+                get("WORKERS"),
+                "a number from 1 to 256",
+                |text| {
+                    text.parse()
+                        .ok()
+                        .filter(|workers| (1..=256).contains(workers))
+                },
+            )?
             .unwrap_or_else(|| available_parallelism().map_or(1, usize::from)),
             component: None,
             log_format: parse("LOG_FORMAT", get("LOG_FORMAT"), "text or json", log_format)?
@@ -197,7 +311,11 @@ fn parse_file(text: &str) -> Result<Values, ConfigError> {
                 .collect::<Option<Vec<_>>>()
                 .ok_or_else(|| ConfigError(format!("{key}: give a list of strings")))?
                 .join(","),
-            _ => return Err(ConfigError(format!("{key}: give a string, a number or a switch"))),
+            _ => {
+                return Err(ConfigError(format!(
+                    "{key}: give a string, a number or a switch"
+                )));
+            }
         };
         values.insert(name, text);
     }
@@ -216,7 +334,9 @@ fn known(name: &str) -> Result<&'static str, ConfigError> {
             .map(|setting| setting.name.to_ascii_lowercase())
             .min_by_key(|known| strsim::levenshtein(known, &name.to_ascii_lowercase()));
         let nearest = nearest.unwrap_or_default();
-        ConfigError(format!("there is no setting {name:?}; did you mean {nearest:?}?"))
+        ConfigError(format!(
+            "there is no setting {name:?}; did you mean {nearest:?}?"
+        ))
     })
 }
 
@@ -231,9 +351,8 @@ fn parse<T>(
     parse: impl Fn(&str) -> Option<T>,
 ) -> Result<Option<T>, ConfigError> {
     text.map(|text| {
-        parse(text.trim()).ok_or_else(|| {
-            ConfigError(format!("{name}={text:?} cannot be used: give {accepted}"))
-        })
+        parse(text.trim())
+            .ok_or_else(|| ConfigError(format!("{name}={text:?} cannot be used: give {accepted}")))
     })
     .transpose()
 }
@@ -260,7 +379,10 @@ mod tests {
     use super::*;
 
     fn values(pairs: &[(&'static str, &str)]) -> Values {
-        pairs.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_owned()))
+            .collect()
     }
 
     #[test]
@@ -292,14 +414,18 @@ mod tests {
             ("FLUSH_INTERVAL", "60", "60s"),
             ("DURABILITY", "maybe", "power"),
         ] {
-            let error = Options::from_pairs([(name, value)]).unwrap_err().to_string();
+            let error = Options::from_pairs([(name, value)])
+                .unwrap_err()
+                .to_string();
             assert!(error.contains(name) && error.contains(accepted), "{error}");
         }
     }
 
     #[test]
     fn an_unknown_key_is_refused_with_a_suggestion() {
-        let error = parse_file("flush_interva = \"1s\"").unwrap_err().to_string();
+        let error = parse_file("flush_interva = \"1s\"")
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("flush_interval"), "{error}");
         assert!(parse_file("Port = 1").is_err());
     }

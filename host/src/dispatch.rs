@@ -8,18 +8,16 @@ pub(crate) struct Workers(pub(crate) Vec<Worker>);
 
 impl Workers {
     /// Queues a report. The first worker that is not busy gets it, so that a
-    /// quiet server fills one journal; under load all share.
-    pub(crate) fn submit(&self, pending: Pending) -> Result<(), Pending> {
+    /// quiet server fills one journal; under load all share. False where too many
+    /// wait already.
+    pub(crate) fn submit(&self, pending: Pending) -> bool {
         let ready = || self.0.iter().filter(|worker| worker.load.is_ready());
         let free = ready().find(|worker| worker.load.submissions() < limits::SPILL_SUBMISSIONS);
         let chosen = free
             .or_else(|| ready().min_by_key(|worker| worker.load.submissions()))
             // All are being replaced, which takes milliseconds.
             .or_else(|| self.0.iter().min_by_key(|worker| worker.load.submissions()));
-        match chosen {
-            Some(worker) => worker.submit(pending),
-            None => Err(pending),
-        }
+        chosen.is_some_and(|worker| worker.submit(pending))
     }
 
     /// A place for any other request: at the worker with the fewest, the last
@@ -51,5 +49,5 @@ impl Workers {
 
 /// Starts a call; false where the worker does not take it.
 pub(crate) fn start(worker: &Worker, call: Call) -> bool {
-    worker.start(Job::Call(call))
+    worker.start(Job::Call(Box::new(call)))
 }

@@ -53,7 +53,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let this = &mut *self;
         let read = Pin::new(&mut this.stream).poll_read(context, buffer);
         if read.is_ready() {
-            this.scan.take(buffer.filled().get(before..).unwrap_or_default());
+            this.scan
+                .take(buffer.filled().get(before..).unwrap_or_default());
             this.found.0.store(this.scan.both(), Ordering::Relaxed);
         }
         read

@@ -56,10 +56,9 @@ async fn judge(
         reply,
         share,
     };
-    context
-        .workers
-        .submit(pending)
-        .map_err(|_| answer::overloaded())?;
+    if !context.workers.submit(pending) {
+        return Err(answer::overloaded());
+    }
     match timeout(limits::ANSWER_TIME, verdict).await {
         Ok(Ok(verdict)) => Ok(verdict),
         Ok(Err(_)) | Err(_) => Err(answer::unavailable()),

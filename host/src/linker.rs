@@ -29,15 +29,18 @@ pub const ALLOWED_IMPORTS: &[&str] = &[
     "wasi:cli/terminal-stdin@0.2",
     "wasi:cli/terminal-stdout@0.2",
     "wasi:cli/types@0.3",
+    "wasi:clocks/monotonic-clock@0.2",
     "wasi:clocks/monotonic-clock@0.3",
     "wasi:clocks/system-clock@0.3",
     "wasi:clocks/types@0.3",
+    "wasi:clocks/wall-clock@0.2",
     "wasi:filesystem/preopens@0.3",
     "wasi:filesystem/types@0.3",
     "wasi:http/types@0.3",
     "wasi:io/error@0.2",
     "wasi:io/poll@0.2",
     "wasi:io/streams@0.2",
+    "wasi:random/insecure-seed@0.2",
     "wasi:random/random@0.3",
 ];
 
@@ -67,8 +70,11 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>> {
 }
 
 fn link_0_2(linker: &mut Linker<State>) -> Result<()> {
-    use wasmtime_wasi::p2::bindings::cli;
+    use wasmtime_wasi::p2::bindings::{cli, clocks, random};
     use wasmtime_wasi_io::bindings::wasi::io;
+    clocks::monotonic_clock::add_to_linker::<_, WasiClocks>(linker, State::clocks)?;
+    clocks::wall_clock::add_to_linker::<_, WasiClocks>(linker, State::clocks)?;
+    random::insecure_seed::add_to_linker::<_, WasiRandom>(linker, State::random)?;
     io::error::add_to_linker::<_, Table>(linker, State::table)?;
     io::poll::add_to_linker::<_, Table>(linker, State::table)?;
     io::streams::add_to_linker::<_, Table>(linker, State::table)?;
@@ -95,10 +101,7 @@ fn link_0_3(linker: &mut Linker<State>) -> Result<()> {
     filesystem::preopens::add_to_linker::<_, WasiFilesystem>(linker, State::filesystem)?;
     types::add_to_linker::<_, WasiFilesystem>(linker, State::filesystem)?;
     journal_io(linker)?;
-    wasmtime_wasi_http::p3::bindings::http::types::add_to_linker::<_, WasiHttp>(
-        linker,
-        State::http,
-    )
+    wasmtime_wasi_http::p3::bindings::http::types::add_to_linker::<_, WasiHttp>(linker, State::http)
 }
 
 /// Selects the table of a [`State`] as what `wasi:io` works on.

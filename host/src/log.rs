@@ -27,7 +27,12 @@ pub fn start(format: LogFormat, debug: bool) {
     // An error means that somebody else has started one, which is as good.
     let _ = match format {
         LogFormat::Json => tracing::subscriber::set_global_default(
-            lines.json().flatten_event(true).with_current_span(false).with_span_list(false).finish(),
+            lines
+                .json()
+                .flatten_event(true)
+                .with_current_span(false)
+                .with_span_list(false)
+                .finish(),
         ),
         LogFormat::Text => {
             let ansi = io::IsTerminal::is_terminal(&io::stderr());
@@ -116,7 +121,11 @@ impl StdoutStream for GuestLog {
 }
 
 impl AsyncWrite for GuestLog {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.take(bytes);
         Poll::Ready(Ok(bytes.len()))
     }

@@ -52,7 +52,11 @@ impl fmt::Display for StartError {
                 data_dir.display()
             ),
             StartError::DataDir(path, error) => {
-                write!(f, "the data directory {} cannot be used: {error}", path.display())
+                write!(
+                    f,
+                    "the data directory {} cannot be used: {error}",
+                    path.display()
+                )
             }
             StartError::Listen(address, error) => {
                 write!(f, "cannot listen on {address}: {error}; see BIND and PORT")
@@ -87,7 +91,9 @@ impl Server {
     /// Whatever keeps it from serving.
     pub async fn start(options: Options) -> Result<RunningServer, StartError> {
         let listener = listener::bind(options.bind, options.port).map_err(|error| {
-            let bind = options.bind.map_or("all interfaces".to_owned(), |ip| ip.to_string());
+            let bind = options
+                .bind
+                .map_or("all interfaces".to_owned(), |ip| ip.to_string());
             StartError::Listen(format!("{bind}, port {}", options.port), error)
         });
         // The directory's other owner is the better explanation of a used port.
@@ -205,7 +211,10 @@ impl RunningServer {
     pub async fn shutdown(mut self) {
         self.closing.send_replace(true);
         let all = u32::try_from(limits::CONNECTIONS).unwrap_or(u32::MAX);
-        if timeout(limits::GRACE, self.connections.acquire_many(all)).await.is_err() {
+        if timeout(limits::GRACE, self.connections.acquire_many(all))
+            .await
+            .is_err()
+        {
             tracing::warn!("requests are still in flight; leaving them");
         }
         self.stopping.send_replace(true);

@@ -215,7 +215,8 @@ impl WasiHttpHooks for NoRequests {
         _: Option<RequestOptions>,
         _: Finished,
     ) -> Box<
-        dyn Future<Output = std::result::Result<(http::Response<WasiBody>, Finished), Error>> + Send,
+        dyn Future<Output = std::result::Result<(http::Response<WasiBody>, Finished), Error>>
+            + Send,
     > {
         Box::new(async { Err(Error::HttpRequestDenied) })
     }

@@ -9,13 +9,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use wasmtime::Result;
 use wasmtime::component::{Accessor, AccessorTask};
-use wasmtime_wasi_http::{WasiBody, WasiHttpView};
 use wasmtime_wasi_http::p3::Request;
 use wasmtime_wasi_http::p3::bindings::Service;
+use wasmtime_wasi_http::{WasiBody, WasiHttpView};
 
 /// The task. It holds `busy` until the component has made the whole answer.
 pub(crate) struct CallTask<B> {
-    pub(crate) call: Call,
+    pub(crate) call: Box<Call>,
     pub(crate) service: Arc<Service>,
     pub(crate) busy: B,
 }
@@ -23,10 +23,15 @@ pub(crate) struct CallTask<B> {
 impl<B: Send + Unpin + 'static> AccessorTask<State> for CallTask<B> {
     async fn run(self, store: &Accessor<State>) -> Result<()> {
         let CallTask {
-            call: Call { request, reply, place },
+            call,
             service,
             busy,
         } = self;
+        let Call {
+            request,
+            reply,
+            place,
+        } = *call;
         let (request, received) = store.with(|mut store| {
             let (request, received) = Request::from_http(store.data_mut().http().hooks, request);
             // Boxed, or the future would be taken to borrow from the store.
@@ -43,7 +48,13 @@ impl<B: Send + Unpin + 'static> AccessorTask<State> for CallTask<B> {
             }
         };
         let held = (place, busy);
-        let response = response.map(|body| Held { body, held: Some(held) }.boxed_unsync());
+        let response = response.map(|body| {
+            Held {
+                body,
+                held: Some(held),
+            }
+            .boxed_unsync()
+        });
         // The client may have left.
         let _ = reply.send(response);
         Ok(())

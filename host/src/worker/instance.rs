@@ -184,10 +184,7 @@ impl Duty<'_> {
     }
 
     /// Hands over whatever has queued while the last batch was judged.
-    async fn take_submissions(
-        &self,
-        queue: &mut mpsc::Receiver<Pending>,
-    ) -> Result<()> {
+    async fn take_submissions(&self, queue: &mut mpsc::Receiver<Pending>) -> Result<()> {
         let mut told = pin!(self.told_to_leave());
         let mut waiting = Vec::with_capacity(limits::BATCH_SUBMISSIONS);
         loop {
@@ -264,7 +261,10 @@ impl Duty<'_> {
         let roster = &self.seat.roster;
         let worker = self.seat.worker;
         if roster.attempt() >= limits::RECOVERY_ATTEMPTS {
-            tracing::error!(worker, "recovery keeps failing; the rest is left to the next start");
+            tracing::error!(
+                worker,
+                "recovery keeps failing; the rest is left to the next start"
+            );
             roster.give_up();
             return Ok(());
         }
@@ -299,7 +299,10 @@ impl Duty<'_> {
                 () = &mut told => return Ok(()),
             }
             let vitals = self.maintenance.call_tick(self.store).await?;
-            self.seat.load.writable.store(vitals.writable, Ordering::Relaxed);
+            self.seat
+                .load
+                .writable
+                .store(vitals.writable, Ordering::Relaxed);
             let grown = self.usage.memory_bytes() > limits::MEMORY_BYTES_TO_REPLACE as u64;
             if grown || self.calls.get() > limits::CALLS_TO_REPLACE {
                 self.leave(Leave::Relieved);
@@ -310,7 +313,10 @@ impl Duty<'_> {
     /// Waits for the calls in flight, then publishes everything.
     async fn finish(&self) -> Result<()> {
         if timeout(limits::GRACE, self.busy.closed()).await.is_err() {
-            tracing::warn!(worker = self.seat.worker, "calls are still in flight; leaving them");
+            tracing::warn!(
+                worker = self.seat.worker,
+                "calls are still in flight; leaving them"
+            );
         }
         timeout(limits::DRAIN_TIME, self.maintenance.call_drain(self.store))
             .await

@@ -34,7 +34,7 @@ pub(crate) struct Pending {
 /// Anything but a report.
 pub(crate) enum Job {
     /// A request for `wasi:http/handler`.
-    Call(Call),
+    Call(Box<Call>),
     /// Adopt the journals of instances that are gone.
     Recover,
 }
@@ -94,13 +94,14 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Queues a report; gives it back where the queue is full.
-    pub(crate) fn submit(&self, pending: Pending) -> Result<(), Pending> {
+    /// Queues a report; false where the queue is full.
+    pub(crate) fn submit(&self, pending: Pending) -> bool {
         self.load.submissions.fetch_add(1, Ordering::Relaxed);
-        self.submissions.try_send(pending).map_err(|error| {
+        let queued = self.submissions.try_send(pending).is_ok();
+        if !queued {
             self.load.submissions.fetch_sub(1, Ordering::Relaxed);
-            error.into_inner()
-        })
+        }
+        queued
     }
 
     /// Takes a place for a call; `None` where all are taken.

@@ -3,6 +3,7 @@
 use super::instance::{Instance, Leave};
 use super::{Inbox, Job, Load, Roster};
 use crate::limits;
+use crate::log::escape;
 use crate::state::State;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -67,7 +68,13 @@ async fn run(seat: Rc<Seat>, inbox: Inbox, ready: oneshot::Sender<Result<()>>) {
                 return;
             }
             (Err(error), None) => {
-                tracing::error!(tenant = seat.tenant, worker = seat.worker, error = ?format!("{error:?}"), "a new instance does not start");
+                let error = describe(&error);
+                tracing::error!(
+                    tenant = seat.tenant,
+                    worker = seat.worker,
+                    error,
+                    "a new instance does not start"
+                );
                 failures += 1;
                 pause(&seat, failures).await;
                 continue;
@@ -91,7 +98,11 @@ async fn run(seat: Rc<Seat>, inbox: Inbox, ready: oneshot::Sender<Result<()>>) {
             }
             Err(_) => {
                 seat.load.ready.store(false, Ordering::Relaxed);
-                failures = if born.elapsed() > limits::SETTLED { 0 } else { failures + 1 };
+                failures = if born.elapsed() > limits::SETTLED {
+                    0
+                } else {
+                    failures + 1
+                };
                 if failures > 1 {
                     pause(&seat, failures).await;
                 }
@@ -121,8 +132,7 @@ async fn live(
             tenant = seat.tenant,
             worker = seat.worker,
             instance = name,
-            // With the backtrace, on one line.
-            error = ?format!("{error:?}"),
+            error = describe(&error),
             "an instance ended"
         );
         // A full queue holds calls; the recovery at the next start makes up.
@@ -130,9 +140,14 @@ async fn live(
     }
 }
 
+/// An error with all its causes and the component's backtrace, on one line.
+fn describe(error: &wasmtime::Error) -> String {
+    escape(&format!("{error:#}"))
+}
+
 /// Waits longer after each failure, but not past the server's end.
 async fn pause(seat: &Seat, failures: u32) {
-    let pause = Duration::from_millis(25) * 2_u32.saturating_pow(failures.min(10));
+    let pause = Duration::from_millis(5) * 2_u32.saturating_pow(failures.min(10));
     let mut stop = seat.stop.clone();
     let _ = tokio::time::timeout(pause.min(limits::BACKOFF), stop.wait_for(|stop| *stop)).await;
 }
