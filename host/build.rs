@@ -51,13 +51,13 @@ fn build_component(workspace: &Path, target_dir: &Path) -> PathBuf {
         cargo.env_remove(name);
     }
     // Small and fast matter more here than the time to build: one codegen unit
-    // and whole-program optimisation. Names stay for backtraces.
+    // and whole-program optimisation, no symbols.
     cargo
         .current_dir(workspace)
         .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1")
         .env("CARGO_PROFILE_RELEASE_LTO", "fat")
         .env("CARGO_PROFILE_RELEASE_PANIC", "abort")
-        .env("CARGO_PROFILE_RELEASE_STRIP", "debuginfo")
+        .env("CARGO_PROFILE_RELEASE_STRIP", "symbols")
         .env(
             "CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS",
             "-C target-feature=+simd128",
