@@ -76,7 +76,7 @@ fn build_component(workspace: &Path, target_dir: &Path) -> PathBuf {
         .unwrap_or_else(|error| fail(&format!("cannot run cargo for the component: {error}")));
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        if said.contains("E0463") || said.contains("target may not be installed") {
+        if said.contains("target may not be installed") {
             fail(&format!(
                 "the component's target is not installed; run: rustup target add {TARGET}"
             ));

@@ -94,9 +94,4 @@ mod tests {
             .collect();
         assert!(beyond.is_empty(), "not on the list: {beyond:?}");
     }
-
-    #[test]
-    fn the_component_is_smaller_than_two_megabytes() {
-        assert!(embedded::WASM.len() < 2_000_000, "{}", embedded::WASM.len());
-    }
 }
