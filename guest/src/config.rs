@@ -141,7 +141,7 @@ pub fn parse_switch(text: &str) -> Result<bool, String> {
     }
 }
 
-/// `INGEST_KEY` and `READ_TOKEN`: visible ASCII, so that a header can carry it.
+/// `INGEST_KEY`: visible ASCII, so that a header can carry it.
 ///
 /// # Errors
 /// The accepted form.

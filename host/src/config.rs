@@ -3,7 +3,7 @@
 //! Every setting is text with one name until it is parsed, wherever it came
 //! from, so that the sources cannot differ in what they accept.
 
-use netwatch_guest::config::{Settings, parse_secret, parse_switch};
+use netwatch_guest::config::{Settings, parse_switch};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::IsTerminal;
@@ -118,30 +118,6 @@ pub(crate) const SETTINGS: &[Setting] = &[
         true,
     ),
     setting(
-        "READ_TOKEN",
-        "read-token",
-        "none: reading is off",
-        "TOKEN",
-        "Token that reading requires",
-        true,
-    ),
-    setting(
-        "RETENTION_AGE",
-        "retention-age",
-        "none",
-        "DURATION",
-        "Remove files older than this",
-        true,
-    ),
-    setting(
-        "RETENTION_BYTES",
-        "retention-bytes",
-        "none",
-        "SIZE",
-        "Remove the oldest files above this total",
-        true,
-    ),
-    setting(
         "WORKERS",
         "workers",
         "number of CPUs",
@@ -246,11 +222,6 @@ impl Options {
             .map(|(name, value)| ((*name).to_owned(), value.clone()));
         let settings =
             Settings::from_vars(owned).map_err(|error| ConfigError(error.to_string()))?;
-        if get("READ_TOKEN").is_some_and(|token| parse_secret(token).is_err()) {
-            return Err(ConfigError(
-                "READ_TOKEN cannot be used: give up to 512 visible ASCII characters".to_owned(),
-            ));
-        }
         Ok(Options {
             bind: parse(
                 "BIND",
