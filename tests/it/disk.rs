@@ -1,0 +1,87 @@
+//! A disk that is full, and then is not.
+
+use super::*;
+use netwatch_tests::client::{get, post};
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+
+/// A file system of a few megabytes; gone when dropped.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn new(bytes: u32) -> SmallDisk {
+        let dir = tempfile::tempdir().unwrap();
+        let options = std::ffi::CString::new(format!("size={bytes}")).unwrap();
+        mount(
+            "tmpfs",
+            dir.path(),
+            "tmpfs",
+            MountFlags::empty(),
+            Some(options.as_c_str()),
+        )
+        .expect("a tmpfs: this test needs the right to mount (root)");
+        SmallDisk(dir)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = unmount(self.0.path(), UnmountFlags::DETACH);
+    }
+}
+
+#[test]
+fn a_full_disk_gives_503_and_service_resumes_by_itself_when_it_is_freed() {
+    for kind in BOTH {
+        let disk = SmallDisk::new(3 << 20);
+        let data_dir = disk.0.path().join("data");
+        std::fs::create_dir(&data_dir).unwrap();
+        let server = Server::start(kind, &data_dir, &[("FLUSH_INTERVAL", "1s")]);
+        let ballast = disk.0.path().join("ballast");
+        let send = |n: u64| {
+            let body = format!("{{\"n\":{n},\"pad\":\"{:050000}\"}}", n);
+            post(server.address, "application/json", body.as_bytes())
+        };
+        let mut acknowledged = Vec::new();
+        assert_eq!(send(1).status, 202);
+        acknowledged.push(1);
+        let filled = std::fs::write(&ballast, vec![0; 4 << 20]);
+        assert!(filled.is_err(), "the disk is not full");
+        let mut refused = 0;
+        for n in 2..12 {
+            let reply = send(n);
+            if reply.status == 202 {
+                acknowledged.push(n);
+                continue;
+            }
+            refused += 1;
+            assert_eq!(reply.status, 503, "{kind:?}: {}", reply.text());
+            assert!(reply.header("retry-after").is_some());
+        }
+        assert!(refused > 0, "{kind:?}: nothing was refused");
+        let ready = get(server.address, "/readyz");
+        assert!(
+            ready.status == 503 || kind == Kind::Stock,
+            "{kind:?}: {}",
+            ready.text()
+        );
+        std::fs::remove_file(&ballast).unwrap();
+        until("service resumes", Duration::from_secs(20), || {
+            send(100).status == 202
+        });
+        until("it is ready", Duration::from_secs(10), || {
+            get(server.address, "/readyz").status == 200
+        });
+        until("all is published", Duration::from_secs(20), || {
+            let stored = files::numbers(&data_dir);
+            stored.contains(&100) && acknowledged.iter().all(|n| stored.contains(n))
+        });
+        let stored = files::numbers(&data_dir);
+        for n in acknowledged {
+            assert_eq!(
+                stored.iter().filter(|s| **s == n).count(),
+                1,
+                "{kind:?}: report {n}"
+            );
+        }
+    }
+}

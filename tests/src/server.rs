@@ -1,0 +1,195 @@
+//! Servers under test: the native host, and the component in a stock runtime.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+/// How the component is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `netwatch-server`
+    Native,
+    /// `wasmtime serve`
+    Stock,
+}
+
+/// A running server; killed when dropped.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    pub address: SocketAddr,
+    pub data_dir: PathBuf,
+    log: mpsc::Receiver<String>,
+}
+
+/// The directory of the binaries built with the tests.
+pub fn binaries() -> PathBuf {
+    let test = std::env::current_exe().expect("the test's own path");
+    let deps = test.parent().expect("deps");
+    deps.parent().expect("the profile's directory").to_owned()
+}
+
+/// The directory of the running binary, for those that are no tests.
+pub fn binaries_beside() -> PathBuf {
+    let own = std::env::current_exe().expect("the program's own path");
+    own.parent().expect("the profile's directory").to_owned()
+}
+
+/// Where a server that was just started, with both outputs piped, listens. Its
+/// later output is read and thrown away.
+pub fn address_of(child: &mut Child) -> SocketAddr {
+    let (sender, log) = mpsc::channel();
+    read_lines(child.stdout.take().expect("stdout"), sender.clone());
+    read_lines(child.stderr.take().expect("stderr"), sender);
+    loop {
+        let line = log
+            .recv_timeout(Duration::from_secs(60))
+            .expect("a server that listens");
+        if let Some(address) = address_in(&line) {
+            return address;
+        }
+    }
+}
+
+/// The native host with some settings, not started.
+pub fn native(data_dir: &Path, settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(binaries().join("netwatch-server"));
+    command
+        .env("DATA_DIR", data_dir)
+        .env("PORT", "0")
+        .env("BIND", "127.0.0.1");
+    command
+        .env("LOG_FORMAT", "json")
+        .envs(settings.iter().copied());
+    command
+}
+
+fn stock(data_dir: &Path, settings: &[(&str, &str)]) -> Command {
+    let component = binaries()
+        .parent()
+        .expect("the target directory")
+        .join("wasm32-wasip2/release/netwatch_guest.wasm");
+    let mut command = Command::new(binaries().join("stock-wasmtime"));
+    command.args(["serve", "-Scli", "--addr", "127.0.0.1:0", "--dir"]);
+    command.arg(format!("{}::/data", data_dir.display()));
+    command.args(["--env", "DATA_DIR=/data"]);
+    for (name, value) in settings {
+        command.arg("--env").arg(format!("{name}={value}"));
+    }
+    command.arg(component);
+    command
+}
+
+impl Server {
+    /// Starts a server and waits until it listens.
+    pub fn start(kind: Kind, data_dir: &Path, settings: &[(&str, &str)]) -> Server {
+        let mut command = match kind {
+            Kind::Native => native(data_dir, settings),
+            Kind::Stock => stock(data_dir, settings),
+        };
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("a server that starts");
+        let (sender, log) = mpsc::channel();
+        read_lines(child.stdout.take().expect("stdout"), sender.clone());
+        read_lines(child.stderr.take().expect("stderr"), sender);
+        let mut said = Vec::new();
+        let address = loop {
+            let line = log
+                .recv_timeout(Duration::from_secs(60))
+                .unwrap_or_else(|_| panic!("the server does not listen: {said:#?}"));
+            if let Some(address) = address_in(&line) {
+                break address;
+            }
+            said.push(line);
+        };
+        let data_dir = data_dir.to_owned();
+        Server {
+            child,
+            address,
+            data_dir,
+            log,
+        }
+    }
+
+    /// What it has written to its log since the last call.
+    pub fn log(&self) -> Vec<String> {
+        self.log.try_iter().collect()
+    }
+
+    /// `kill -9`
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// SIGTERM
+    pub fn terminate(&self) {
+        let id = i32::try_from(self.child.id()).expect("a process id");
+        let pid = rustix::process::Pid::from_raw(id).expect("a process id");
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("a signal sent");
+    }
+
+    /// SIGTERM, and what it exits with.
+    pub fn stop(&mut self) -> ExitStatus {
+        self.terminate();
+        self.wait(Duration::from_secs(30))
+    }
+
+    /// What it exits with, within some time.
+    pub fn wait(&mut self, patience: Duration) -> ExitStatus {
+        let began = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a status") {
+                return status;
+            }
+            assert!(
+                began.elapsed() < patience,
+                "the server does not stop: {:#?}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn read_lines(stream: impl Read + Send + 'static, sender: mpsc::Sender<String>) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            // Nobody may be listening any more; the pipe is emptied all the same.
+            let _ = sender.send(line);
+        }
+    });
+}
+
+/// The address in the line that says where a server listens.
+fn address_in(line: &str) -> Option<SocketAddr> {
+    if let Some((_, rest)) = line.split_once("Serving HTTP on http://") {
+        return rest.trim_end_matches('/').parse().ok();
+    }
+    let event: serde_json::Value = serde_json::from_str(line).ok()?;
+    (event["message"] == "listening").then(|| event["address"].as_str()?.parse().ok())?
+}
+
+/// Waits until something holds.
+pub fn until(what: &str, patience: Duration, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(
+            began.elapsed() < patience,
+            "still not after {patience:?}: {what}"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
