@@ -6,7 +6,8 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use netwatch_guest::config::Settings;
-use netwatch_guest::http::{Answer, cors};
+use netwatch_guest::http::Answer;
+use netwatch_guest::http::cors::{self, Audience};
 use netwatch_guest::problem::{PROBLEM_JSON, Problem};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -57,7 +58,12 @@ pub(crate) type HttpAnswer = Response<AnswerBody>;
 /// The answer to a report.
 pub(crate) fn verdict(verdict: Verdict, origin: Option<&str>, settings: &Settings) -> HttpAnswer {
     match verdict {
-        Verdict::Accepted(reports) => whole(Answer::accepted(reports), origin, settings),
+        Verdict::Accepted(reports) => whole(
+            Answer::accepted(reports),
+            origin,
+            settings,
+            Audience::Posting,
+        ),
         Verdict::Refused(refusal) => {
             let status = StatusCode::from_u16(refusal.status);
             let mut answer = Answer::json(
@@ -75,23 +81,33 @@ pub(crate) fn verdict(verdict: Verdict, origin: Option<&str>, settings: &Setting
                     HeaderValue::from_static("Bearer"),
                 );
             }
-            whole(answer, origin, settings)
+            whole(answer, origin, settings, Audience::Posting)
         }
     }
 }
 
 /// A problem of the host's own.
-pub(crate) fn problem(problem: &Problem, origin: Option<&str>, settings: &Settings) -> HttpAnswer {
-    whole(Answer::problem(problem), origin, settings)
+pub(crate) fn problem(
+    problem: &Problem,
+    origin: Option<&str>,
+    settings: &Settings,
+    audience: Audience,
+) -> HttpAnswer {
+    whole(Answer::problem(problem), origin, settings, audience)
 }
 
-fn whole(answer: Answer, origin: Option<&str>, settings: &Settings) -> HttpAnswer {
+fn whole(
+    answer: Answer,
+    origin: Option<&str>,
+    settings: &Settings,
+    audience: Audience,
+) -> HttpAnswer {
     let Answer {
         status,
         mut headers,
         body,
     } = answer;
-    cors::allow(&mut headers, origin, settings);
+    cors::allow(&mut headers, origin, settings, audience);
     headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     let body = Some(Bytes::from(body)).filter(|body| !body.is_empty());
     let mut response = Response::new(AnswerBody::Whole(body));

@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use netwatch_guest::http::cors::Audience;
 use netwatch_guest::http::{request_id, routes::Route};
 use netwatch_guest::problem::Problem;
 use std::convert::Infallible;
@@ -145,7 +146,8 @@ async fn answer(context: &Context, request: Request<Incoming>, id: &str) -> Http
 fn problem(context: &Context, request: &Request<Incoming>, problem: &Problem) -> HttpAnswer {
     let origin = request.headers().get(ORIGIN);
     let origin = origin.and_then(|origin| origin.to_str().ok());
-    answer::problem(problem, origin, &context.options.settings)
+    let audience = Audience::of(request.uri().path());
+    answer::problem(problem, origin, &context.options.settings, audience)
 }
 
 /// Lets the component answer.

@@ -13,6 +13,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
+use netwatch_guest::http::cors::Audience;
 use netwatch_guest::http::key;
 use netwatch_guest::problem::{Problem, Refusal};
 use tokio::sync::oneshot;
@@ -27,7 +28,8 @@ pub(crate) async fn post(context: &Context, request: Request<Incoming>, id: &str
         Ok(verdict) => answer::verdict(verdict, origin.as_deref(), settings),
         Err(problem) => {
             let unread = matches!(problem.status, 408 | 413);
-            let mut answer = answer::problem(&problem, origin.as_deref(), settings);
+            let mut answer =
+                answer::problem(&problem, origin.as_deref(), settings, Audience::Posting);
             if unread {
                 // What is left of the body is not worth reading.
                 answer

@@ -195,7 +195,7 @@ fn a_fault_is_located_by_line_column_and_pointer() {
         let problem = ask(&server, &case(400, &[JSON], body)).json();
         assert_eq!(
             (&problem["line"], &problem["column"]),
-            (&2.into(), &21.into()),
+            (&2.into(), &20.into()),
             "{problem}"
         );
         assert_eq!(problem["pointer"], "/1/hosts/0/name");

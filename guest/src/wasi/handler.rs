@@ -28,6 +28,7 @@ impl Guest for Component {
                     &mut answer.headers,
                     head.origin.as_deref(),
                     &instance.settings,
+                    cors::Audience::of(&head.path),
                 );
                 answer
             }
