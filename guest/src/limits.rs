@@ -36,8 +36,14 @@ pub const MAX_FRAME_BYTES: usize = 4 << 20;
 pub const MAX_FRAME_PAYLOAD_BYTES: usize = 16 << 20;
 
 /// Sealed journals one instance may have waiting to be published. Above it
-/// (the disk takes appends but no segments) requests get 503.
+/// requests wait, and get 503 where the disk takes appends but no segments.
 pub const MAX_SEALED_JOURNALS: usize = 6;
+
+/// How long a request waits for publishing to catch up.
+pub const BACKLOG_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often it looks.
+pub const BACKLOG_PAUSE: Duration = Duration::from_millis(2);
 
 /// Bytes that compression, verification and recovery handle before they let
 /// requests run: about one millisecond.

@@ -6,7 +6,9 @@ use crate::clock::Clock;
 use crate::config::Durability;
 use crate::disk::{Disk, DiskError};
 use crate::journal::writer::{AppendError, Batch, Standing};
-use crate::limits::{MAX_BYTES_IN_FLIGHT, MAX_FRAME_BYTES, MAX_SEALED_JOURNALS};
+use crate::limits::{
+    BACKLOG_PATIENCE, BACKLOG_PAUSE, MAX_BYTES_IN_FLIGHT, MAX_FRAME_BYTES, MAX_SEALED_JOURNALS,
+};
 use crate::mistakes::{Mistake, made};
 use futures::channel::oneshot;
 use std::fmt;
@@ -59,6 +61,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
         if batch.reports == 0 {
             return Ok(());
         }
+        self.wait_for_room().await?;
         self.admit(batch.lines().len() as u64)?;
         let (sender, mut verdict) = oneshot::channel();
         self.waiting.borrow_mut().push_back(Waiting {
@@ -96,12 +99,23 @@ impl<D: Disk, C: Clock> Store<D, C> {
         verdict
     }
 
+    /// Holds requests back while publishing is behind but gets on; refuses them
+    /// where it does not.
+    async fn wait_for_room(&self) -> Result<(), AcceptError> {
+        let began = self.clock.monotonic();
+        while self.sealed.borrow().len() >= MAX_SEALED_JOURNALS {
+            let waited = self.clock.monotonic().saturating_sub(began);
+            if !self.vitals.borrow().writable || waited >= BACKLOG_PATIENCE {
+                return Err(AcceptError::Backlog);
+            }
+            self.clock.sleep(BACKLOG_PAUSE).await;
+        }
+        Ok(())
+    }
+
     fn admit(&self, bytes: u64) -> Result<(), AcceptError> {
         if self.draining.get() {
             return Err(AcceptError::Draining);
-        }
-        if self.sealed.borrow().len() >= MAX_SEALED_JOURNALS {
-            return Err(AcceptError::Backlog);
         }
         let waiting = self.waiting_bytes.get() + bytes;
         if waiting > MAX_BYTES_IN_FLIGHT {
