@@ -77,11 +77,15 @@ pub struct RunningServer {
     /// Tells workers to publish and end.
     stopping: watch::Sender<bool>,
     connections: Arc<Semaphore>,
+    roster: Arc<Roster>,
     /// Closed when all workers have ended.
     ended: mpsc::Receiver<()>,
     _engine: component::TickingEngine,
     _lock: Lock,
 }
+
+/// How often a stop looks whether the recovery is done.
+const RECOVERY_LOOK: Duration = Duration::from_millis(10);
 
 impl Server {
     /// Starts a server on the address that the options name.
@@ -119,7 +123,7 @@ impl Server {
         let shared = Arc::new(Shared {
             options,
             workers,
-            roster,
+            roster: Arc::clone(&roster),
             budget: Budget::new(limits::BODY_BYTES_IN_FLIGHT),
             http: connection::http(),
         });
@@ -136,6 +140,7 @@ impl Server {
             closing,
             stopping,
             connections,
+            roster,
             ended,
             _engine: engine,
             _lock: lock,
@@ -216,6 +221,15 @@ impl RunningServer {
             .is_err()
         {
             tracing::warn!("requests are still in flight; leaving them");
+        }
+        // Journals of a server that was killed are to be published too.
+        let recovered = async {
+            while !self.roster.is_recovered() {
+                tokio::time::sleep(RECOVERY_LOOK).await;
+            }
+        };
+        if timeout(limits::GRACE, recovered).await.is_err() {
+            tracing::warn!("recovery is not done; the next start goes on with it");
         }
         self.stopping.send_replace(true);
         let patience = limits::GRACE + limits::DRAIN_TIME + Duration::from_secs(5);
