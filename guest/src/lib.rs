@@ -23,6 +23,7 @@ pub mod report;
 pub mod segment;
 #[cfg(any(test, feature = "testing"))]
 pub mod simulation;
+pub mod stats;
 pub mod store;
 #[cfg(target_family = "wasm")]
 mod wasi;
