@@ -22,7 +22,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::net::TcpStream;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 use tokio::time::timeout;
 use wasmtime_wasi_http::{Error, WasiBody};
 
@@ -39,6 +39,8 @@ pub(crate) struct Shared {
 pub(crate) struct Context {
     shared: Arc<Shared>,
     pub(crate) client: String,
+    /// The worker on whose thread the connection is served.
+    pub(crate) home: usize,
     double_length: DoubleLength,
 }
 
@@ -64,25 +66,54 @@ pub(crate) fn http() -> http1::Builder {
     http
 }
 
-/// Serves a connection until it is closed, or its requests are answered after
-/// `stop` became true.
-pub(crate) async fn serve(
-    shared: Arc<Shared>,
-    stream: TcpStream,
-    client: String,
-    mut stop: watch::Receiver<bool>,
-) {
-    let (stream, double_length) = Watched::new(stream);
-    let context = Context {
-        shared: Arc::clone(&shared),
-        client,
-        double_length,
-    };
-    let context = &context;
+/// A connection on its way to the thread that serves it.
+pub(crate) struct Visit {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) stream: std::net::TcpStream,
+    pub(crate) client: String,
+    /// The worker on whose thread it is served.
+    pub(crate) home: usize,
+    /// Becomes true when no further request is to be read.
+    pub(crate) stop: watch::Receiver<bool>,
+    /// Held as long as the connection lives.
+    pub(crate) permit: OwnedSemaphorePermit,
+}
+
+impl Visit {
+    /// Serves the connection until it is closed, or its requests are answered
+    /// after `stop` became true.
+    pub(crate) async fn serve(self) {
+        let Visit {
+            shared,
+            stream,
+            client,
+            home,
+            stop,
+            permit,
+        } = self;
+        match TcpStream::from_std(stream) {
+            Ok(stream) => {
+                let (stream, double_length) = Watched::new(stream);
+                let context = Context {
+                    shared,
+                    client,
+                    home,
+                    double_length,
+                };
+                serve(&context, stream, stop).await;
+            }
+            Err(error) => tracing::warn!("cannot serve a connection: {error}"),
+        }
+        drop(permit);
+    }
+}
+
+async fn serve(context: &Context, stream: Watched<TcpStream>, mut stop: watch::Receiver<bool>) {
     let service = service_fn(move |request| async move {
         Ok::<_, Infallible>(answer_logged(context, request).await)
     });
-    let mut connection = pin!(shared.http.serve_connection(TokioIo::new(stream), service));
+    let http = &context.shared.http;
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
     let stopped = async move {
         // An error means that the server is gone, which is a stop as well.
         let _ = stop.wait_for(|stop| *stop).await;

@@ -1,19 +1,39 @@
 //! Which worker gets which request.
 
+use crate::connection::Visit;
 use crate::limits;
 use crate::worker::{Call, Job, Pending, Place, Worker};
+use std::sync::Arc;
 
 /// The workers of one directory.
 pub(crate) struct Workers(pub(crate) Vec<Worker>);
 
 impl Workers {
-    /// Queues a report. The first worker that is not busy gets it, so that a
-    /// quiet server fills one journal; under load all share. False where too many
-    /// wait already.
-    pub(crate) fn submit(&self, pending: Pending) -> bool {
+    /// Gives a connection to a worker: the first that has few, so that a quiet
+    /// server fills one journal, else the one that has the fewest.
+    pub(crate) fn host(visit: Visit) {
+        let shared = Arc::clone(&visit.shared);
+        let workers = &shared.workers.0;
+        let few = workers
+            .iter()
+            .position(|worker| worker.load.connections() < limits::FEW_CONNECTIONS);
+        let fewest = || (0..workers.len()).min_by_key(|n| workers.get(*n).map(connections));
+        if let Some((home, worker)) = few
+            .or_else(fewest)
+            .and_then(|home| Some((home, workers.get(home)?)))
+        {
+            worker.host(Visit { home, ..visit });
+        }
+    }
+
+    /// Queues a report, at the connection's own worker unless that has much to do
+    /// or none to do it. False where too many wait already.
+    pub(crate) fn submit(&self, home: usize, pending: Pending) -> bool {
         let ready = || self.0.iter().filter(|worker| worker.load.is_ready());
-        let free = ready().find(|worker| worker.load.submissions() < limits::SPILL_SUBMISSIONS);
-        let chosen = free
+        let own = self.0.get(home).filter(|worker| {
+            worker.load.is_ready() && worker.load.submissions() < limits::SPILL_SUBMISSIONS
+        });
+        let chosen = own
             .or_else(|| ready().min_by_key(|worker| worker.load.submissions()))
             // All are being replaced, which takes milliseconds.
             .or_else(|| self.0.iter().min_by_key(|worker| worker.load.submissions()));
@@ -45,6 +65,10 @@ impl Workers {
             last.start(Job::Recover);
         }
     }
+}
+
+fn connections(worker: &Worker) -> usize {
+    worker.load.connections()
 }
 
 /// Starts a call; false where the worker does not take it.

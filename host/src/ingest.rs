@@ -58,7 +58,7 @@ async fn judge(
         reply,
         share,
     };
-    if !context.workers.submit(pending) {
+    if !context.workers.submit(context.home, pending) {
         return Err(answer::overloaded());
     }
     match timeout(limits::ANSWER_TIME, verdict).await {

@@ -40,9 +40,12 @@ pub(crate) const BATCH_BYTES: usize = 2 << 20;
 /// Submissions that may wait for one worker; above it clients get 503.
 pub(crate) const QUEUED_SUBMISSIONS: usize = 4096;
 
-/// Submissions waiting for a worker from which on the next one helps. Below it a
-/// quiet server fills one journal, and so one file, instead of many.
+/// Submissions waiting for a worker from which on another helps.
 pub(crate) const SPILL_SUBMISSIONS: usize = 64;
+
+/// Connections of a worker from which on the next worker gets some. Below it a
+/// quiet server fills one journal, and so one file, instead of many.
+pub(crate) const FEW_CONNECTIONS: usize = 8;
 
 /// Requests other than reports that one worker handles at once.
 pub(crate) const CALLS_IN_FLIGHT: usize = 256;

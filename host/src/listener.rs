@@ -1,6 +1,7 @@
 //! The listening socket, and how many connections it lets in.
 
-use crate::connection::{self, Shared};
+use crate::connection::{Shared, Visit};
+use crate::dispatch::Workers;
 use crate::limits;
 use netwatch_guest::problem::{PROBLEM_JSON, Problem};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -77,12 +78,21 @@ pub(crate) async fn accept(
         };
         // Answers are written whole; waiting to fill packets only delays them.
         let _ = stream.set_nodelay(true);
-        let shared = Arc::clone(&shared);
-        let stop = stopped.clone();
-        let client = client.ip().to_canonical().to_string();
-        tokio::spawn(async move {
-            connection::serve(shared, stream, client, stop).await;
-            drop(permit);
+        // To be served by the event loop of another thread.
+        let stream = match stream.into_std() {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::warn!("cannot take over a connection: {error}");
+                continue;
+            }
+        };
+        Workers::host(Visit {
+            shared: Arc::clone(&shared),
+            stream,
+            client: client.ip().to_canonical().to_string(),
+            home: 0,
+            stop: stopped.clone(),
+            permit,
         });
     }
 }

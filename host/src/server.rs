@@ -179,7 +179,7 @@ async fn start_workers(
     let mut workers = Vec::with_capacity(options.workers);
     let mut starting = Vec::with_capacity(options.workers);
     for number in 0..options.workers {
-        let (worker, inbox) = worker::channels();
+        let (worker, inbox, visits) = worker::channels();
         let seat = Seat {
             tenant: TENANT.to_owned(),
             worker: number,
@@ -192,7 +192,7 @@ async fn start_workers(
             stop: stop.clone(),
         };
         let (ready, started) = oneshot::channel();
-        worker::spawn(seat, inbox, ready, end.clone()).map_err(StartError::Thread)?;
+        worker::spawn(seat, inbox, visits, ready, end.clone()).map_err(StartError::Thread)?;
         workers.push(worker);
         starting.push(started);
     }

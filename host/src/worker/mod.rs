@@ -1,4 +1,10 @@
-//! A worker: one instance of the component on a thread of its own.
+//! A worker: one instance of the component on a thread of its own, together with
+//! the connections whose reports it takes.
+//!
+//! Connections live on the thread of their worker, so that a report's way from
+//! the socket to the journal and its answer's way back cross no threads; under
+//! load that is a third of all work. Nothing depends on it: a connection whose
+//! worker is not there hands its reports to another.
 //!
 //! The thread runs one instance after another. An instance that traps is
 //! followed by a new one at once; one that has grown is relieved: the new one
@@ -13,6 +19,7 @@ mod roster;
 mod thread;
 
 use crate::budget::Share;
+use crate::connection::Visit;
 use crate::limits;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -52,6 +59,7 @@ pub(crate) struct Load {
     /// Submissions that wait or are being judged.
     submissions: AtomicUsize,
     calls: AtomicUsize,
+    connections: AtomicUsize,
     /// An instance is there to serve.
     ready: AtomicBool,
     /// The last write succeeded.
@@ -69,6 +77,10 @@ impl Load {
 
     pub(crate) fn is_writable(&self) -> bool {
         self.writable.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     fn begin(&self) {
@@ -91,9 +103,27 @@ pub(crate) struct Worker {
     pub(crate) load: Arc<Load>,
     submissions: mpsc::Sender<Pending>,
     jobs: mpsc::Sender<Job>,
+    visits: mpsc::UnboundedSender<(Visit, Home)>,
+}
+
+/// A connection's place at its worker; dropping it frees it.
+pub(crate) struct Home(Arc<Load>);
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Worker {
+    /// Takes a connection in; false where the worker has ended. How many there
+    /// are is for the listener to bound.
+    pub(crate) fn host(&self, visit: Visit) -> bool {
+        self.load.connections.fetch_add(1, Ordering::Relaxed);
+        let home = Home(Arc::clone(&self.load));
+        self.visits.send((visit, home)).is_ok()
+    }
+
     /// Queues a report; false where the queue is full.
     pub(crate) fn submit(&self, pending: Pending) -> bool {
         self.load.submissions.fetch_add(1, Ordering::Relaxed);
@@ -132,16 +162,22 @@ pub(crate) struct Inbox {
     jobs: mpsc::Receiver<Job>,
 }
 
+/// Connections that come to live on the worker's thread.
+pub(crate) type Visits = mpsc::UnboundedReceiver<(Visit, Home)>;
+
 /// A worker's two sides. The queue of jobs has room for every call that has a
 /// place, and some.
-pub(crate) fn channels() -> (Worker, Inbox) {
+pub(crate) fn channels() -> (Worker, Inbox, Visits) {
     let (submit, submissions) = mpsc::channel(limits::QUEUED_SUBMISSIONS);
     let (start, jobs) = mpsc::channel(2 * limits::CALLS_IN_FLIGHT);
+    // Bounded by the number of connections that the listener lets in.
+    let (visit, visits) = mpsc::unbounded_channel();
     let worker = Worker {
         load: Arc::default(),
         submissions: submit,
         jobs: start,
+        visits: visit,
     };
     let inbox = Inbox { submissions, jobs };
-    (worker, inbox)
+    (worker, inbox, visits)
 }

@@ -1,7 +1,7 @@
 //! The thread that runs a worker's instances, one after another.
 
 use super::instance::{Instance, Leave};
-use super::{Inbox, Job, Load, Roster};
+use super::{Inbox, Job, Load, Roster, Visits};
 use crate::limits;
 use crate::log::escape;
 use crate::state::State;
@@ -35,6 +35,7 @@ pub(crate) struct Seat {
 pub(crate) fn spawn(
     seat: Seat,
     inbox: Inbox,
+    visits: Visits,
     ready: oneshot::Sender<Result<()>>,
     ended: mpsc::Sender<()>,
 ) -> std::io::Result<()> {
@@ -44,10 +45,24 @@ pub(crate) fn spawn(
     std::thread::Builder::new()
         .name(format!("worker-{}", seat.worker))
         .spawn(move || {
-            LocalSet::new().block_on(&runtime, run(Rc::new(seat), inbox, ready));
+            LocalSet::new().block_on(&runtime, async {
+                let reception = spawn_local(receive(visits));
+                run(Rc::new(seat), inbox, ready).await;
+                reception.abort();
+            });
             drop(ended);
         })?;
     Ok(())
+}
+
+/// Serves the connections that are sent to this thread, each as a task.
+async fn receive(mut visits: Visits) {
+    while let Some((visit, home)) = visits.recv().await {
+        spawn_local(async move {
+            visit.serve().await;
+            drop(home);
+        });
+    }
 }
 
 async fn run(seat: Rc<Seat>, inbox: Inbox, ready: oneshot::Sender<Result<()>>) {

@@ -1,6 +1,9 @@
 //! `make bench`: the whole server beside a bare hyper server that reads and drops
 //! bodies, in alternating rounds of one run. Ratios are what to quote: machines
 //! differ, and one machine differs from minute to minute.
+//!
+//! Words after `bench` choose among sizes (`700B`, `3.4kB`) and targets (`bare`,
+//! `crash`, `power`); without any, all are measured.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use netwatch_tests::server::binaries_beside;
@@ -15,6 +18,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 const CONNECTIONS: usize = 32;
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(4);
+/// What is compared, the yardstick first.
+const TARGETS: [&str; 3] = ["bare", "crash", "power"];
 /// Enough different reports that none comes back within an encoder's window.
 const REPORTS: usize = 20_000;
 
@@ -23,14 +28,29 @@ fn main() {
     if std::env::args().nth(1).as_deref() == Some("--bare") {
         return runtime.block_on(bare::serve());
     }
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let wanted = |name: &str, among: &[&str]| {
+        wanted.iter().any(|word| word == name)
+            || !among
+                .iter()
+                .any(|other| wanted.iter().any(|word| word == other))
+    };
     println!(
         "{CONNECTIONS} connections, {ROUNDS} alternating rounds of {ROUND:?}, load generator on the same machine"
     );
-    for (label, hosts, samples) in [("700 bytes", 3, 1), ("3.4 kB", 10, 6)] {
+    const SIZES: [(&str, u64, u64); 2] = [("700B", 3, 1), ("3.4kB", 10, 6)];
+    let targets: Vec<&str> = TARGETS
+        .into_iter()
+        .filter(|target| wanted(target, &TARGETS))
+        .collect();
+    for (label, hosts, samples) in SIZES {
+        if !wanted(label, &SIZES.map(|(label, ..)| label)) {
+            continue;
+        }
         let bodies = Arc::new(requests(hosts, samples));
         let size = bodies.iter().map(Vec::len).sum::<usize>() / bodies.len();
         println!("\n{label} reports ({size} bytes a request with its head)");
-        compare(&runtime, &bodies);
+        compare(&runtime, &bodies, &targets);
     }
 }
 
@@ -45,10 +65,14 @@ struct Round {
     peak_mib: f64,
 }
 
-fn compare(runtime: &tokio::runtime::Runtime, bodies: &Arc<Vec<Vec<u8>>>) {
+fn compare(
+    runtime: &tokio::runtime::Runtime,
+    bodies: &Arc<Vec<Vec<u8>>>,
+    targets: &[&'static str],
+) {
     let mut rounds: BTreeMap<&str, Vec<Round>> = BTreeMap::new();
     for _ in 0..ROUNDS {
-        for target in ["bare hyper", "crash", "power"] {
+        for &target in targets {
             rounds
                 .entry(target)
                 .or_default()
@@ -67,7 +91,7 @@ fn compare(runtime: &tokio::runtime::Runtime, bodies: &Arc<Vec<Vec<u8>>>) {
         "peak MiB"
     );
     for (target, own) in &rounds {
-        let bare = &rounds["bare hyper"];
+        let bare = rounds.get("bare").unwrap_or(own);
         let mut ratios: Vec<_> = own
             .iter()
             .zip(bare)
@@ -122,7 +146,7 @@ fn measure(runtime: &tokio::runtime::Runtime, target: &str, bodies: &Arc<Vec<Vec
 
 fn start(target: &str, data_dir: &std::path::Path) -> (Child, SocketAddr) {
     let binaries = binaries_beside();
-    let mut command = if target == "bare hyper" {
+    let mut command = if target == "bare" {
         let mut command = Command::new(binaries.join("bench"));
         command.arg("--bare");
         command
