@@ -39,6 +39,10 @@ pub const MAX_FRAME_PAYLOAD_BYTES: usize = 16 << 20;
 /// requests wait, and get 503 where the disk takes appends but no segments.
 pub const MAX_SEALED_JOURNALS: usize = 6;
 
+/// Bytes of segments that are ready and wait to be published; those beyond are
+/// made again from their journals. Bounds memory where reports do not compress.
+pub const MAX_READY_BYTES: usize = 16 << 20;
+
 /// How long a request waits for publishing to catch up.
 pub const BACKLOG_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -48,6 +52,10 @@ pub const BACKLOG_PAUSE: Duration = Duration::from_millis(2);
 /// Bytes that compression, verification and recovery handle before they let
 /// requests run: about one millisecond.
 pub const SLICE_BYTES: usize = 128 << 10;
+
+/// Stored lines that may wait to be compressed, bytes; above it storing more
+/// compresses some first. Sealing compresses all of it at once: some milliseconds.
+pub const MAX_BEHIND_BYTES: usize = 1 << 20;
 
 /// Seconds a client is asked to wait after a 503.
 pub const RETRY_AFTER_SECONDS: u32 = 5;

@@ -44,8 +44,9 @@ pub const ALLOWED_IMPORTS: &[&str] = &[
     "wasi:random/random@0.3",
 ];
 
-/// Names of files whose I/O is done on the worker's own thread.
-const JOURNAL_SUFFIX: &str = ".jnl";
+/// Names of files whose I/O is done on the worker's own thread: journals, and
+/// segments in the making.
+const INLINE_SUFFIXES: [&str; 2] = [".jnl", ".tmp"];
 
 /// Whether an import is on the list, in any patch version.
 #[cfg(test)]
@@ -114,12 +115,13 @@ impl HasData for Table {
 type Opened = (std::result::Result<Resource<Descriptor>, ErrorCode>,);
 type Synced = (std::result::Result<(), ErrorCode>,);
 
-/// Changes where the I/O of journals happens.
+/// Changes where the I/O of journals and of segments in the making happens.
 ///
-/// An append to a journal is a copy into the page cache: on the worker's own
-/// thread it costs a fraction of a hop to another thread, and is not cut into
-/// pieces of 8 KiB. Everything else may wait for the disk, and so never happens
-/// there: files that are not journals, and the sync of those that are.
+/// An append to either is a copy into the page cache: on the worker's own thread
+/// it costs a fraction of a hop to another thread, and is not cut into pieces of
+/// 8 KiB, each of which would wait for its turn between batches of reports.
+/// Everything else may wait for the disk, and so never happens there: other
+/// files, and the sync of these.
 fn journal_io(linker: &mut Linker<State>) -> Result<()> {
     linker.allow_shadowing(true);
     let mut interface = linker.instance("wasi:filesystem/types@0.3.0")?;
@@ -145,7 +147,8 @@ async fn open_at(
     open_flags: OpenFlags,
     flags: DescriptorFlags,
 ) -> Result<Opened> {
-    let filesystem = if path.ends_with(JOURNAL_SUFFIX) {
+    let inline = INLINE_SUFFIXES.iter().any(|suffix| path.ends_with(suffix));
+    let filesystem = if inline {
         State::inline_filesystem
     } else {
         <State as WasiFilesystemView>::filesystem

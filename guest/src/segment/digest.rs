@@ -11,6 +11,11 @@ pub struct Digest {
 }
 
 impl Digest {
+    /// The seed it was made under.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// A digester that makes comparable digests.
     pub fn digester(&self) -> Digester {
         Digester::new(self.seed)

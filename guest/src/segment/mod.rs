@@ -15,12 +15,14 @@
 //!
 //! An [`encoder::Encoder`] makes the frame while lines arrive. What it made is
 //! only trusted after a [`verify::Verifier`], built on another zstd
-//! implementation, has decoded it to the same lines. A [`raw::RawEncoder`] makes
+//! implementation, has decoded it to the same lines; a [`checked::CheckedEncoder`]
+//! does that block by block as the frame grows. A [`raw::RawEncoder`] makes
 //! the same frame without compressing, for when that fails.
 //!
 //! This module knows neither disk nor HTTP, and not what a report is: a crash
 //! cannot tear anything here, because a frame is in memory until it is whole.
 
+pub mod checked;
 pub mod digest;
 pub mod encoder;
 pub mod name;

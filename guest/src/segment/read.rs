@@ -121,6 +121,8 @@ pub struct FrameReader {
     decoder: FrameDecoder,
     phase: Phase,
     delivered: u64,
+    /// False while the frame is being made: its header says its size at the end.
+    sized: bool,
 }
 
 impl Default for FrameReader {
@@ -142,7 +144,32 @@ impl FrameReader {
             decoder,
             phase: Phase::Header,
             delivered: 0,
+            sized: true,
         }
+    }
+
+    /// Begins another frame, which is still being made: the content size in its
+    /// header is not yet to be believed. Ask [`FrameReader::check_size`] for it in
+    /// the end.
+    pub fn restart_unsized(&mut self) {
+        self.phase = Phase::Header;
+        self.delivered = 0;
+        self.sized = false;
+    }
+
+    /// Compares what was decoded with the header of the frame now that it is
+    /// finished. No step may follow.
+    pub fn check_size(&mut self, mut finished: &[u8]) -> Result<(), ReadError> {
+        self.read_header(&mut finished, true)?;
+        self.phase = Phase::Done;
+        let declared = self.decoder.content_size();
+        if self.delivered == declared {
+            return Ok(());
+        }
+        Err(ReadError::ContentSize {
+            declared,
+            decoded: self.delivered,
+        })
     }
 
     /// Bytes of content handed out so far.
@@ -238,7 +265,7 @@ impl FrameReader {
         self.delivered += delivered as u64;
         let declared = self.decoder.content_size();
         let ended = self.phase == Phase::Rest && self.decoder.can_collect() == 0;
-        if self.delivered > declared || ended && self.delivered != declared {
+        if self.sized && (self.delivered > declared || ended && self.delivered != declared) {
             return Err(ReadError::ContentSize {
                 declared,
                 decoded: self.delivered,

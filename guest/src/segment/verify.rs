@@ -9,6 +9,7 @@ use std::fmt;
 use super::Encoded;
 use super::digest::{Digest, Digester};
 use super::read::{FrameReader, ReadError, Step};
+use crate::limits::SLICE_BYTES;
 
 /// Why a segment must not be published.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +40,7 @@ pub enum Progress {
     Verified,
 }
 
-/// Verifies one segment, a slice at a time.
+/// Verifies one segment, a slice at a time, or one after another as they grow.
 pub struct Verifier {
     reader: FrameReader,
     read_bytes: usize,
@@ -58,6 +59,60 @@ impl Verifier {
             content_bytes: encoded.content_bytes,
             digest: encoded.digest,
         }
+    }
+
+    /// Begins with a frame that is still being made, with the digest's `seed`;
+    /// [`Verifier::follow`] decodes it as it grows.
+    pub fn of_growing(seed: u64) -> Self {
+        let mut reader = FrameReader::new();
+        reader.restart_unsized();
+        Self {
+            reader,
+            read_bytes: 0,
+            decoded: Digester::new(seed),
+            content_bytes: 0,
+            digest: Digester::new(seed).digest(),
+        }
+    }
+
+    /// Begins with the next such frame.
+    pub fn restart(&mut self, seed: u64) {
+        self.reader.restart_unsized();
+        self.read_bytes = 0;
+        self.decoded = Digester::new(seed);
+    }
+
+    /// Decodes the blocks that `frame` has by now, from its start on.
+    pub fn follow(&mut self, frame: &[u8]) -> Result<(), VerifyError> {
+        while let Some(Step::More { .. }) = self.go_on(frame, false)? {}
+        Ok(())
+    }
+
+    /// Decodes the rest of a frame that is finished, and judges it.
+    pub fn conclude(&mut self, encoded: &Encoded) -> Result<(), VerifyError> {
+        self.content_bytes = encoded.content_bytes;
+        self.digest = encoded.digest;
+        while self.go_on(&encoded.bytes, true)?.is_some() {}
+        if self.read_bytes < encoded.bytes.len() {
+            return Err(VerifyError::Unreadable(ReadError::Trailing));
+        }
+        self.reader
+            .check_size(&encoded.bytes)
+            .map_err(VerifyError::Unreadable)?;
+        self.compare().map(|_| ())
+    }
+
+    /// One step; `None` at the end of the frame.
+    fn go_on(&mut self, frame: &[u8], ended: bool) -> Result<Option<Step>, VerifyError> {
+        let rest = frame.get(self.read_bytes..).unwrap_or_default();
+        let decoded = &mut self.decoded;
+        let step = self
+            .reader
+            .step(rest, ended, SLICE_BYTES, |content| decoded.write(content))
+            .map_err(VerifyError::Unreadable)?;
+        let (Step::More { consumed } | Step::Starved { consumed } | Step::Done { consumed }) = step;
+        self.read_bytes += consumed;
+        Ok((!matches!(step, Step::Done { .. })).then_some(step))
     }
 
     /// Verifies about `slice_bytes` more of content (see [`FrameReader::step`]).

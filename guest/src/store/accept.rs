@@ -7,7 +7,8 @@ use crate::config::Durability;
 use crate::disk::{Disk, DiskError};
 use crate::journal::writer::{AppendError, Batch, Standing};
 use crate::limits::{
-    BACKLOG_PATIENCE, BACKLOG_PAUSE, MAX_BYTES_IN_FLIGHT, MAX_FRAME_BYTES, MAX_SEALED_JOURNALS,
+    BACKLOG_PATIENCE, BACKLOG_PAUSE, MAX_BEHIND_BYTES, MAX_BYTES_IN_FLIGHT, MAX_FRAME_BYTES,
+    MAX_SEALED_JOURNALS, SLICE_BYTES,
 };
 use crate::mistakes::{Mistake, made};
 use futures::channel::oneshot;
@@ -92,7 +93,11 @@ impl<D: Disk, C: Clock> Store<D, C> {
             self.seal(&mut live).await;
             self.publish_in_background();
         }
+        let behind = live.as_ref().map_or(0, Live::behind_bytes);
         drop(live);
+        if behind > 0 {
+            self.catch_up_in_background();
+        }
         if verdict.is_ok() && self.flushing.get() == Flushing::AmongInstances {
             self.see_to_a_flusher().await;
         }
@@ -142,10 +147,13 @@ impl<D: Disk, C: Clock> Store<D, C> {
             // A receiver that is gone is a request whose client need not be told.
             let _ = request.send(verdict.clone());
         }
-        // Compression comes after the verdicts: nobody waits for it.
         let Ok(standing) = stored else { return };
         if let Some(journal) = live {
             journal.take(batch, self.clock.monotonic());
+            // Compression comes after the verdicts, unless it falls behind.
+            if journal.behind_bytes() > MAX_BEHIND_BYTES {
+                journal.catch_up(2 * SLICE_BYTES);
+            }
         }
         if standing == Standing::Taken {
             self.retire(live);

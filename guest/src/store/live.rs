@@ -7,7 +7,10 @@ use crate::disk::{Disk, DiskResult};
 use crate::journal::frame::SealKind;
 use crate::journal::name::{Id, JournalFile, JournalName};
 use crate::journal::writer::{Batch, SealedBy, Writer};
-use crate::segment::encoder::Encoder;
+use crate::limits::{MAX_READY_BYTES, SLICE_BYTES};
+use crate::segment::checked::CheckedEncoder;
+use std::collections::VecDeque;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// The journal that takes reports, and the segment that grows beside it.
@@ -16,7 +19,10 @@ pub(super) struct Live<F> {
     pub(super) writer: Option<Writer<F>>,
     pub(super) lines: Vec<Vec<u8>>,
     /// `None` where the segment is not this instance's to make.
-    pub(super) encoder: Option<Encoder>,
+    pub(super) encoder: Option<CheckedEncoder>,
+    /// Stored and told, but not yet compressed.
+    behind: VecDeque<Batch>,
+    behind_bytes: usize,
     pub(super) reports: u64,
     pub(super) bytes: u64,
     pub(super) first_ms: u64,
@@ -31,22 +37,46 @@ impl<F> Live<F> {
             .is_some_and(|first| now.saturating_sub(first) >= interval)
     }
 
-    /// Counts a batch that is stored, and compresses it.
+    /// Counts a batch that is stored. It is to be compressed by
+    /// [`Live::catch_up`].
     pub(super) fn take(&mut self, batch: Batch, now: Duration) {
         self.reports += u64::from(batch.reports);
         self.bytes += batch.lines().len() as u64;
         self.first_ms = self.first_ms.min(batch.first_ms);
         self.last_ms = self.last_ms.max(batch.last_ms);
         self.first_at.get_or_insert(now);
-        if let Some(encoder) = &mut self.encoder
-            && let Err(error) = encoder.write(batch.lines())
-        {
-            log::error!("{error}; the segment will be made from the journal");
-            self.encoder = None;
-        }
-        if self.writer.is_none() {
+        if self.encoder.is_some() {
+            self.behind_bytes += batch.lines().len();
+            self.behind.push_back(batch);
+        } else if self.writer.is_none() {
             self.lines.push(batch.frame);
         }
+    }
+
+    /// Compresses what waits for it, oldest first, until `enough` bytes are done.
+    pub(super) fn catch_up(&mut self, enough: usize) {
+        let mut done = 0;
+        while done < enough
+            && let Some(batch) = self.behind.pop_front()
+        {
+            let bytes = batch.lines().len();
+            self.behind_bytes -= bytes;
+            done += bytes;
+            if let Some(encoder) = &mut self.encoder
+                && let Err(error) = encoder.write(batch.lines())
+            {
+                log::error!("{error}; the segment will be made from the journal");
+                self.encoder = None;
+            }
+            if self.writer.is_none() {
+                self.lines.push(batch.frame);
+            }
+        }
+    }
+
+    /// Bytes of lines that are not compressed yet.
+    pub(super) fn behind_bytes(&self) -> usize {
+        self.behind_bytes
     }
 }
 
@@ -63,8 +93,8 @@ pub(super) struct Sealed {
     pub(super) content: Content,
     /// The segment's name if this instance alone publishes it.
     pub(super) id: Id,
-    /// The compressed content, if it was compressed on the way.
-    pub(super) encoder: Option<Encoder>,
+    /// The segment, verified, if it was made on the way.
+    pub(super) segment: Option<Vec<u8>>,
     pub(super) reports: u64,
     pub(super) bytes: u64,
     pub(super) first_ms: u64,
@@ -95,9 +125,14 @@ impl<D: Disk, C: Clock> Store<D, C> {
             lines: Vec::new(),
             encoder: match self.flushing.get() {
                 // Where that fails, so will publishing, and say so.
-                Flushing::ByHost => Encoder::new(self.seed()).ok(),
+                Flushing::ByHost => self
+                    .spare_encoder
+                    .take()
+                    .or_else(|| CheckedEncoder::new(self.seed()).ok()),
                 Flushing::AmongInstances => None,
             },
+            behind: VecDeque::new(),
+            behind_bytes: 0,
             reports: 0,
             bytes: 0,
             first_ms: u64::MAX,
@@ -115,7 +150,8 @@ impl<D: Disk, C: Clock> Store<D, C> {
         };
         let Some(writer) = journal.writer.take() else {
             if journal.reports > 0 {
-                self.queue(journal, None);
+                let segment = self.finish_segment(&mut journal);
+                self.queue(journal, None, segment);
             }
             return;
         };
@@ -129,38 +165,81 @@ impl<D: Disk, C: Clock> Store<D, C> {
         if kind == SealKind::Merged && sealed.is_ok() {
             return;
         }
-        if sealed != Ok(SealedBy::Us) || journal.reports == 0 {
-            journal.encoder = None;
+        let segment = if sealed == Ok(SealedBy::Us) && journal.reports > 0 {
+            self.finish_segment(&mut journal)
+        } else {
+            None
+        };
+        self.queue(journal, Some(name), segment);
+    }
+
+    /// The segment of a journal that takes no more, if it was made on the way.
+    fn finish_segment(&self, journal: &mut Live<D::File>) -> Option<Vec<u8>> {
+        journal.catch_up(usize::MAX);
+        let mut encoder = journal.encoder.take()?;
+        match encoder.finish(self.seed()) {
+            Ok(segment) => {
+                self.spare_encoder.set(Some(encoder));
+                Some(segment)
+            }
+            Err(error) => {
+                log::error!("{error}; the segment is made again");
+                None
+            }
         }
-        self.queue(journal, Some(name));
     }
 
     /// Gives up a journal that failed or was taken away: its good part is
     /// published from the file.
     pub(super) fn retire(&self, live: &mut Option<Live<D::File>>) {
-        let Some(mut journal) = live.take() else {
+        let Some(journal) = live.take() else {
             return;
         };
-        journal.encoder = None;
         let name = journal.writer.as_ref().map(Writer::name);
         if name.is_some() && self.flushing.get() == Flushing::ByHost {
-            self.queue(journal, name);
+            self.queue(journal, name, None);
         }
     }
 
-    fn queue(&self, journal: Live<D::File>, name: Option<JournalName>) {
+    fn queue(&self, journal: Live<D::File>, name: Option<JournalName>, segment: Option<Vec<u8>>) {
         let (content, id) = match name {
             Some(name) => (Content::Journal(name), name.id),
             None => (Content::Memory(journal.lines), self.new_name().id),
         };
-        self.sealed.borrow_mut().push_back(Sealed {
+        let mut sealed = self.sealed.borrow_mut();
+        let ready: usize = sealed
+            .iter()
+            .filter_map(|s| Some(s.segment.as_ref()?.len()))
+            .sum();
+        sealed.push_back(Sealed {
             content,
             id,
-            encoder: journal.encoder,
+            segment: segment.filter(|segment| ready + segment.len() <= MAX_READY_BYTES),
             reports: journal.reports,
             bytes: journal.bytes,
             first_ms: journal.first_ms,
             last_ms: journal.last_ms,
+        });
+    }
+
+    /// Compresses what was stored, in slices, in a task of its own: nobody waits
+    /// for it, and requests come between.
+    pub(super) fn catch_up_in_background(self: &Rc<Self>) {
+        if self.catching_up.replace(true) {
+            return;
+        }
+        let store = Rc::clone(self);
+        self.clock.spawn(async move {
+            loop {
+                let mut live = store.live.lock().await;
+                let Some(journal) = live.as_mut().filter(|live| live.behind_bytes() > 0) else {
+                    break;
+                };
+                journal.catch_up(SLICE_BYTES);
+                drop(live);
+                store.clock.breathe().await;
+            }
+            store.catching_up.set(false);
         });
     }
 }

@@ -50,6 +50,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::disk::{Disk, DiskError, DiskResult, Folder};
 use crate::journal::name::{Id, JournalFile, JournalName};
+use crate::segment::checked::CheckedEncoder;
 use accept::Waiting;
 use futures::lock::Mutex;
 use live::{Live, Sealed};
@@ -108,6 +109,10 @@ pub struct Store<D: Disk, C: Clock> {
     waiting_bytes: Cell<u64>,
     /// The open journal. Whoever holds the lock appends.
     live: Mutex<Option<Live<D::File>>>,
+    /// Kept from the last segment for its memory.
+    spare_encoder: Cell<Option<CheckedEncoder>>,
+    /// Whether a task compresses what was stored.
+    catching_up: Cell<bool>,
     /// Sealed journals of this instance, oldest first.
     sealed: RefCell<VecDeque<Sealed>>,
     /// Files of this instance that a failing disk did not let it remove.
@@ -134,6 +139,8 @@ impl<D: Disk, C: Clock> Store<D, C> {
             waiting: RefCell::default(),
             waiting_bytes: Cell::new(0),
             live: Mutex::new(None),
+            spare_encoder: Cell::default(),
+            catching_up: Cell::new(false),
             sealed: RefCell::default(),
             litter: RefCell::default(),
             publishing: Mutex::new(()),

@@ -115,11 +115,11 @@ impl<D: Disk, C: Clock> Store<D, C> {
         self.clear_litter().await;
         loop {
             let ready = match self.sealed.borrow_mut().front_mut() {
-                Some(sealed) => sealed.encoder.take(),
+                Some(sealed) => sealed.segment.take(),
                 None => return Ok(()),
             };
             let result = match ready {
-                Some(encoder) => self.publish_compressed(encoder).await,
+                Some(segment) => self.publish_ready(&segment).await,
                 None => self.publish_from_source().await,
             };
             match result {
@@ -139,31 +139,20 @@ impl<D: Disk, C: Clock> Store<D, C> {
         log::error!("publishing failed, the reports stay in the journal: {error}");
     }
 
-    /// Publishes the oldest sealed journal from what was compressed on the way.
-    async fn publish_compressed(&self, encoder: Encoder) -> Result<(), PublishError> {
-        let checked = match Sink::Compressed(Box::new(encoder)).finish() {
-            Ok(encoded) => self.verified(encoded).await,
-            Err(error) => Err(error),
-        };
-        let bytes = match checked {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                log::error!("{error}; the segment is made again");
-                return self.publish_from_source().await;
-            }
-        };
+    /// Publishes the oldest sealed journal, whose segment was made on the way.
+    async fn publish_ready(&self, segment: &[u8]) -> Result<(), PublishError> {
         let Some((name, file)) = self.front_name() else {
             return Ok(());
         };
         let Some(JournalFile::Journal(journal)) = file else {
-            return Ok(self.put_in_place(&name, &bytes).await?);
+            return Ok(self.put_in_place(&name, segment).await?);
         };
         let plan = Plan::alone(name, journal, Fate::Remove);
         self.intend(&plan).await?;
         if made(Mistake::UnlinkBeforePublish) {
             self.remove(&JournalFile::Journal(journal)).await?;
         }
-        self.put_in_place(&name, &bytes).await?;
+        self.put_in_place(&name, segment).await?;
         self.remove(&JournalFile::Journal(journal)).await?;
         // Else a lost unlink could bring the journal back after its segment has
         // been pruned.

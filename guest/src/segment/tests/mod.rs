@@ -8,6 +8,7 @@ mod referee;
 use inputs::{KINDS, Random, alternating_words, input, reports};
 
 use super::Encoded;
+use super::checked::{CheckError, CheckedEncoder};
 use super::encoder::Encoder;
 use super::raw::RawEncoder;
 use super::read::{FrameReader, ReadError, Step};
@@ -126,6 +127,62 @@ fn header_declares_size_checksum_and_a_window_that_every_reader_accepts() {
 
 /// 2^21 bytes: `(21 - 10) << 3`.
 const WINDOW_DESCRIPTOR: u8 = 0x58;
+
+#[test]
+fn segments_checked_on_the_way_are_the_same_one_after_another() {
+    let mut random = Random(6);
+    let mut checked = CheckedEncoder::new(9).unwrap();
+    for kind in 0..3 * KINDS {
+        let content = input(kind, 1 << (10 + kind % 12), &mut random);
+        write_in_pieces(&content, &mut random, |piece| checked.write(piece).unwrap());
+        let mut plain = Encoder::new(9).unwrap();
+        plain.write(&content).unwrap();
+        let segment = checked.finish(random.next()).unwrap();
+        assert!(segment == plain.finish().unwrap().bytes, "kind {kind}");
+    }
+}
+
+#[test]
+fn a_wrong_frame_is_found_while_it_grows() {
+    let mut checked = CheckedEncoder::with_block_bytes(9, 128 << 10).unwrap();
+    let crafted = crafted_report();
+    let found = checked
+        .write(&crafted)
+        .and_then(|()| checked.finish(1).map(|_| ()));
+    assert!(matches!(found, Err(CheckError::Verify(_))), "{found:?}");
+}
+
+#[test]
+fn a_size_or_a_digest_that_is_not_the_contents_is_found_in_the_end() {
+    let content = reports(100_000, &mut Random(7));
+    let encoded = encode(&content, &mut Random(8));
+    let judged = |encoded: &Encoded| {
+        let mut verifier = Verifier::of_growing(encoded.digest.seed());
+        verifier.follow(&encoded.bytes[..encoded.bytes.len() / 2])?;
+        verifier.conclude(encoded)
+    };
+    assert_eq!(judged(&encoded), Ok(()));
+    let mut wrong = encoded.clone();
+    wrong.bytes[6] ^= 1;
+    assert!(matches!(
+        judged(&wrong),
+        Err(VerifyError::Unreadable(ReadError::ContentSize { .. }))
+    ));
+    let mut wrong = encoded.clone();
+    wrong.content_bytes += 1;
+    assert_eq!(judged(&wrong), Err(VerifyError::OtherContent));
+    let mut wrong = encoded.clone();
+    let mut other = content.clone();
+    other[7] ^= 1;
+    wrong.digest = encode(&other, &mut Random(8)).digest;
+    assert_eq!(judged(&wrong), Err(VerifyError::OtherContent));
+    let mut wrong = encoded;
+    wrong.bytes.push(0);
+    assert_eq!(
+        judged(&wrong),
+        Err(VerifyError::Unreadable(ReadError::Trailing))
+    );
+}
 
 #[test]
 fn encoder_used_again_makes_the_same_frames_as_a_new_one() {

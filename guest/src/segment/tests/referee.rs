@@ -54,6 +54,14 @@ fn c_zstd_decodes_both_kinds_of_segment() {
 }
 
 #[test]
+fn segments_of_reports_are_no_larger_than_what_c_zstd_makes_at_level_3() {
+    let content = reports(10 << 20, &mut Random(22));
+    let ours = encode(&content, &mut Random(23)).bytes.len();
+    let theirs = zstd(&["-3", "-c", "-q"], &content).stdout.len();
+    assert!(ours <= theirs, "{ours} bytes against {theirs}");
+}
+
+#[test]
 fn c_zstd_lists_one_frame_with_size_and_checksum() {
     let mut random = Random(21);
     let content = reports(1_000_000, &mut random);
