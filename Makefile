@@ -5,7 +5,7 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 PORT ?= 8080
 DATA_DIR ?= ./data/reports
 
-.PHONY: help target build run test check lint fmt bench docker
+.PHONY: help target build run test check lint fmt micro bench docker
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,7 +36,17 @@ check: lint test ## Everything CI checks
 fmt: ## Format the code
 	$(CARGO) fmt --all
 
-bench: target ## Micro-benchmarks, and the whole server beside a bare hyper server
+# What the component is built with: `host/build.rs`.
+micro: target ## How fast each stage is, in Wasm
+	$(CARGO) build --release --locked -p netwatch-tests --bin stock-wasmtime
+	CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS='-C target-feature=+simd128' \
+	CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1 CARGO_PROFILE_RELEASE_LTO=fat \
+		$(CARGO) build --release --locked -p netwatch-guest --example micro \
+		--target wasm32-wasip2 --target-dir '$(TARGET_DIR)/micro'
+	'$(TARGET_DIR)/release/stock-wasmtime' run -Scli -Shttp -Sp3=y -Wcomponent-model-async=y \
+		'$(TARGET_DIR)/micro/wasm32-wasip2/release/examples/micro.wasm'
+
+bench: micro ## Micro-benchmarks, and the whole server beside a bare hyper server
 	$(CARGO) build --release --locked --workspace
 	$(CARGO) run --release --locked -p netwatch-tests --bin bench
 
