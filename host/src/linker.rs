@@ -2,13 +2,17 @@
 //! sockets, no outbound HTTP, no files but the journal's directory.
 
 use crate::state::State;
-use wasmtime::component::{Accessor, HasData, Linker, Resource, ResourceTable};
-use wasmtime::{Engine, Result};
+use rustix::fs::FileType;
+use wasmtime::component::{
+    Accessor, FutureReader, HasData, Linker, Resource, ResourceTable, StreamReader,
+};
+use wasmtime::{Engine, Result, StoreContextMut};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
 use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystem, WasiFilesystemView};
 use wasmtime_wasi::p3::bindings::filesystem::types::{
-    self, DescriptorFlags, ErrorCode, HostDescriptorWithStore, OpenFlags, PathFlags,
+    self, DescriptorFlags, DescriptorType, DirectoryEntry, ErrorCode, HostDescriptorWithStore,
+    OpenFlags, PathFlags,
 };
 use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
@@ -135,8 +139,75 @@ fn journal_io(linker: &mut Linker<State>) -> Result<()> {
         "[method]descriptor.sync-data",
         |store: &Accessor<State>, (fd,)| Box::pin(sync_data(store, fd)),
     )?;
+    interface.func_wrap(
+        "[method]descriptor.read-directory",
+        |store: StoreContextMut<'_, State>, (fd,)| read_directory(store, &fd),
+    )?;
     linker.allow_shadowing(false);
     Ok(())
+}
+
+type Listing = (StreamReader<DirectoryEntry>, FutureReader<ListingEnd>);
+type ListingEnd = std::result::Result<(), ErrorCode>;
+
+/// Lists a directory in one go. The runtime's own listing ends at the first name
+/// that is not UTF-8, and where an entry vanishes meanwhile; this one leaves out
+/// what the component could not name, and asks no entry for its metadata.
+fn read_directory(
+    mut store: StoreContextMut<'_, State>,
+    fd: &Resource<Descriptor>,
+) -> Result<(Listing,)> {
+    let listed = match store.data_mut().table().get(fd)? {
+        Descriptor::Dir(dir) => entries(&dir.dir).map_err(ErrorCode::from),
+        Descriptor::File(_) => Err(ErrorCode::NotDirectory),
+    };
+    let (entries, end) = match listed {
+        Ok(entries) => (entries, Ok(())),
+        Err(code) => (Vec::new(), Err(code)),
+    };
+    let stream = StreamReader::new(&mut store, entries)?;
+    let end = FutureReader::new(&mut store, async { wasmtime::error::Ok(end) })?;
+    Ok(((stream, end),))
+}
+
+fn entries(directory: &std::fs::File) -> std::io::Result<Vec<DirectoryEntry>> {
+    let mut entries = Vec::new();
+    for entry in rustix::fs::Dir::read_from(directory)? {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().to_str() else {
+            continue;
+        };
+        if name == "." || name == ".." {
+            continue;
+        }
+        let file_type = match entry.file_type() {
+            // Some file systems do not say; a link is not followed.
+            FileType::Unknown => {
+                let flags = rustix::fs::AtFlags::SYMLINK_NOFOLLOW;
+                match rustix::fs::statat(directory, entry.file_name(), flags) {
+                    Ok(stat) => FileType::from_raw_mode(stat.st_mode),
+                    Err(rustix::io::Errno::NOENT) => continue,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            known => known,
+        };
+        let type_ = match file_type {
+            FileType::RegularFile => DescriptorType::RegularFile,
+            FileType::Directory => DescriptorType::Directory,
+            FileType::Symlink => DescriptorType::SymbolicLink,
+            FileType::Fifo => DescriptorType::Fifo,
+            FileType::Socket => DescriptorType::Socket,
+            FileType::CharacterDevice => DescriptorType::CharacterDevice,
+            FileType::BlockDevice => DescriptorType::BlockDevice,
+            FileType::Unknown => DescriptorType::Other(None),
+        };
+        entries.push(DirectoryEntry {
+            type_,
+            name: name.to_owned(),
+        });
+    }
+    Ok(entries)
 }
 
 async fn open_at(

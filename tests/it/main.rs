@@ -8,6 +8,8 @@ mod entrances;
 mod hostile;
 mod lifecycle;
 mod posting;
+mod traps;
+mod wreckage;
 
 use netwatch_tests::files;
 use netwatch_tests::server::{Kind, Server, until};

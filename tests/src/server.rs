@@ -54,6 +54,33 @@ pub fn address_of(child: &mut Child) -> SocketAddr {
     }
 }
 
+/// A component that panics where a report asks for it (`"trap":"before"` it is
+/// stored, or `"after"`), built at the first call.
+pub fn trapping_component() -> &'static Path {
+    static BUILT: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
+    BUILT.get_or_init(|| {
+        let target = binaries()
+            .parent()
+            .expect("the target directory")
+            .join("trapping");
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+        let status = Command::new(cargo)
+            .current_dir(workspace.expect("the workspace"))
+            .args(["build", "--release", "--locked", "--quiet"])
+            .args(["-p", "netwatch-guest", "--lib", "--features", "traps"])
+            .args(["--target", "wasm32-wasip2", "--target-dir"])
+            .arg(&target)
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .status();
+        assert!(
+            status.expect("cargo").success(),
+            "the component does not build"
+        );
+        target.join("wasm32-wasip2/release/netwatch_guest.wasm")
+    })
+}
+
 /// The native host with some settings, not started.
 pub fn native(data_dir: &Path, settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(binaries().join("netwatch-server"));
@@ -86,10 +113,15 @@ fn stock(data_dir: &Path, settings: &[(&str, &str)]) -> Command {
 impl Server {
     /// Starts a server and waits until it listens.
     pub fn start(kind: Kind, data_dir: &Path, settings: &[(&str, &str)]) -> Server {
-        let mut command = match kind {
+        let command = match kind {
             Kind::Native => native(data_dir, settings),
             Kind::Stock => stock(data_dir, settings),
         };
+        Server::spawn(command, data_dir)
+    }
+
+    /// Starts a server from its command and waits until it listens.
+    pub fn spawn(mut command: Command, data_dir: &Path) -> Server {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -149,6 +149,13 @@ impl Disk for WasiDisk {
             match result.await {
                 Ok(()) => return Ok(names),
                 Err(ErrorCode::NoEntry) if attempt < LISTING_ATTEMPTS => attempt += 1,
+                Err(ErrorCode::IllegalByteSequence) => {
+                    // What comes after it in the listing is not to be had, and half
+                    // a listing must not be acted upon.
+                    return Err(DiskError::Failed(format!(
+                        "a file in the {folder:?} folder has a name that is not UTF-8: remove it"
+                    )));
+                }
                 Err(code) => {
                     let name = format!("{folder:?}").to_lowercase();
                     return Err(error("listing the directory", &name, code));
