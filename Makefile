@@ -5,7 +5,7 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 PORT ?= 8080
 DATA_DIR ?= ./data/reports
 
-.PHONY: help target build run test check lint fmt micro bench docker
+.PHONY: help target build run test check lint fmt micro bench soak docker
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,11 @@ micro: target ## How fast each stage is, in Wasm
 bench: micro ## Micro-benchmarks, and the whole server beside a bare hyper server
 	$(CARGO) build --release --locked --workspace
 	$(CARGO) run --release --locked -p netwatch-tests --bin bench
+
+soak: target ## Three minutes at 5,000 requests/s under a stock runtime, twice
+	$(CARGO) build --release --locked --workspace
+	'$(TARGET_DIR)/release/soak'
+	'$(TARGET_DIR)/release/soak' --kill
 
 docker: ## Build the container image
 	docker build -t netwatch-server .

@@ -25,17 +25,16 @@ pub struct Server {
     log: mpsc::Receiver<String>,
 }
 
-/// The directory of the binaries built with the tests.
+/// The directory of the binaries built with the tests, for a test (in `deps/`)
+/// or for a program beside them.
 pub fn binaries() -> PathBuf {
-    let test = std::env::current_exe().expect("the test's own path");
-    let deps = test.parent().expect("deps");
-    deps.parent().expect("the profile's directory").to_owned()
-}
-
-/// The directory of the running binary, for those that are no tests.
-pub fn binaries_beside() -> PathBuf {
     let own = std::env::current_exe().expect("the program's own path");
-    own.parent().expect("the profile's directory").to_owned()
+    let folder = own.parent().expect("a directory");
+    if folder.ends_with("deps") {
+        folder.parent().expect("the profile's directory").to_owned()
+    } else {
+        folder.to_owned()
+    }
 }
 
 /// Where a server that was just started, with both outputs piped, listens. Its
@@ -152,6 +151,15 @@ impl Server {
     /// What it has written to its log since the last call.
     pub fn log(&self) -> Vec<String> {
         self.log.try_iter().collect()
+    }
+
+    /// Its resident memory, MiB.
+    pub fn resident_mib(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+        kib.unwrap_or(0) / 1024
     }
 
     /// `kill -9`

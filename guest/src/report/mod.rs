@@ -16,6 +16,7 @@ pub mod cases;
 pub mod locate;
 pub mod scan;
 pub mod stamp;
+mod token;
 
 #[cfg(test)]
 mod tests;

@@ -32,6 +32,7 @@
 //! what all have journalled, by a plan ([`settle`]).
 
 mod accept;
+mod agree;
 mod flusher;
 mod lease;
 mod live;

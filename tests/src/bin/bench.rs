@@ -6,7 +6,7 @@
 //! `crash`, `power`); without any, all are measured.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use netwatch_tests::server::binaries_beside;
+use netwatch_tests::server::binaries;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -145,7 +145,7 @@ fn measure(runtime: &tokio::runtime::Runtime, target: &str, bodies: &Arc<Vec<Vec
 }
 
 fn start(target: &str, data_dir: &std::path::Path) -> (Child, SocketAddr) {
-    let binaries = binaries_beside();
+    let binaries = binaries();
     let mut command = if target == "bare" {
         let mut command = Command::new(binaries.join("bench"));
         command.arg("--bare");
