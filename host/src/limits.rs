@@ -87,8 +87,12 @@ pub(crate) const SETTLED: Duration = Duration::from_secs(10);
 /// Longest wait before an instance that keeps failing is started again.
 pub(crate) const BACKOFF: Duration = Duration::from_secs(5);
 
-/// Recoveries that may trap in a row before the rest is left to the next start.
+/// Recoveries that may trap in a row before the rest is put off.
 pub(crate) const RECOVERY_ATTEMPTS: u32 = 5;
+
+/// Until what a recovery had to leave (it trapped, or the disk refused) is tried
+/// again.
+pub(crate) const RECOVERY_PAUSE: Duration = Duration::from_secs(10);
 
 /// Bytes of one line of the component's log.
 pub(crate) const LOG_LINE_BYTES: usize = 8 << 10;

@@ -85,3 +85,39 @@ fn a_full_disk_gives_503_and_service_resumes_by_itself_when_it_is_freed() {
         }
     }
 }
+
+#[test]
+fn what_a_full_disk_kept_from_being_recovered_is_published_once_it_is_freed() {
+    for kind in BOTH {
+        let disk = SmallDisk::new(1 << 20);
+        let data_dir = disk.0.path().join("data");
+        std::fs::create_dir(&data_dir).unwrap();
+        let mut server = Server::start(kind, &data_dir, &[]);
+        for n in 1..4 {
+            let body = format!("{{\"n\":{n},\"pad\":\"{n:050000}\"}}");
+            let posted = post(server.address, "application/json", body.as_bytes());
+            assert_eq!(posted.status, 202, "{}", posted.text());
+        }
+        server.kill();
+        let ballast = disk.0.path().join("ballast");
+        let filled = std::fs::write(&ballast, vec![0; 2 << 20]);
+        assert!(filled.is_err(), "the disk is not full");
+        let server = Server::start(kind, &data_dir, &[("FLUSH_INTERVAL", "1s")]);
+        let posted = post(server.address, "application/json", b"{\"n\":0}");
+        assert_eq!(posted.status, 503, "{kind:?}: {}", posted.text());
+        std::thread::sleep(Duration::from_secs(1));
+        std::fs::remove_file(&ballast).unwrap();
+        until("service resumes", Duration::from_secs(20), || {
+            post(server.address, "application/json", b"{\"n\":4}").status == 202
+        });
+        until("the orphans are published", Duration::from_secs(60), || {
+            let stored = files::numbers(&data_dir);
+            [1, 2, 3].iter().all(|n| stored.contains(n))
+        });
+        let stored = files::numbers(&data_dir);
+        for n in 1..4 {
+            let times = stored.iter().filter(|one| **one == n).count();
+            assert_eq!(times, 1, "{kind:?}: report {n}");
+        }
+    }
+}

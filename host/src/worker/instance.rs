@@ -261,11 +261,8 @@ impl Duty<'_> {
         let roster = &self.seat.roster;
         let worker = self.seat.worker;
         if roster.attempt() >= limits::RECOVERY_ATTEMPTS {
-            tracing::error!(
-                worker,
-                "recovery keeps failing; the rest is left to the next start"
-            );
-            roster.give_up();
+            tracing::error!(worker, "recovery keeps failing; the rest is put off");
+            roster.put_off();
             return Ok(());
         }
         let gate = roster.gate().await;
@@ -279,12 +276,13 @@ impl Duty<'_> {
                     let quarantined = found.quarantined;
                     tracing::info!(worker, journals, reports, quarantined, "recovered");
                 }
+                roster.settle();
             }
             Err(reason) => {
                 tracing::error!(worker, "recovery failed: {}", crate::log::escape(&reason));
+                roster.put_off();
             }
         }
-        roster.settle();
         Ok(())
     }
 
@@ -303,6 +301,11 @@ impl Duty<'_> {
                 .load
                 .writable
                 .store(vitals.writable, Ordering::Relaxed);
+            // A job of the worker: this instance may be gone before it comes to it.
+            let roster = &self.seat.roster;
+            if roster.is_due() && self.seat.jobs.try_send(Job::Recover).is_err() {
+                roster.put_off();
+            }
             let grown = self.usage.memory_bytes() > limits::MEMORY_BYTES_TO_REPLACE as u64;
             if grown || self.calls.get() > limits::CALLS_TO_REPLACE {
                 self.leave(Leave::Relieved);

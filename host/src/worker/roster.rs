@@ -1,8 +1,10 @@
 //! Which instances are alive, and who may recover.
 
+use crate::limits;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 /// Shared by all workers of a directory.
 ///
@@ -15,8 +17,10 @@ pub(crate) struct Roster {
     gate: Arc<tokio::sync::Mutex<()>>,
     /// Recoveries that were begun and not ended since the last that was.
     attempts: AtomicU32,
-    /// Whether the recovery at start is done, or given up.
+    /// Whether the recovery at start is done, or put off.
     recovered: AtomicBool,
+    /// When to go on with what was put off.
+    put_off_until: Mutex<Option<Instant>>,
 }
 
 impl Roster {
@@ -47,15 +51,27 @@ impl Roster {
         self.attempts.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Recovery has ended, whether or not everything could be recovered.
+    /// Nothing is left to recover.
     pub(crate) fn settle(&self) {
         self.attempts.store(0, Ordering::Relaxed);
-        self.give_up();
+        self.recovered.store(true, Ordering::Relaxed);
     }
 
-    /// Nothing more is to be waited for.
-    pub(crate) fn give_up(&self) {
-        self.recovered.store(true, Ordering::Relaxed);
+    /// What is left is for later, and nobody is to wait for it.
+    pub(crate) fn put_off(&self) {
+        self.settle();
+        *self.due() = Some(Instant::now() + limits::RECOVERY_PAUSE);
+    }
+
+    /// Whether to go on now with what was put off: true once.
+    pub(crate) fn is_due(&self) -> bool {
+        let now = Instant::now();
+        self.due().take_if(|due| *due <= now).is_some()
+    }
+
+    fn due(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        let due = self.put_off_until.lock();
+        due.unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn is_recovered(&self) -> bool {
