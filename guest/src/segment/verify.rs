@@ -84,7 +84,7 @@ impl Verifier {
 
     /// Decodes the blocks that `frame` has by now, from its start on.
     pub fn follow(&mut self, frame: &[u8]) -> Result<(), VerifyError> {
-        while let Some(Step::More { .. }) = self.go_on(frame, false)? {}
+        while self.go_on(frame, false, SLICE_BYTES)? {}
         Ok(())
     }
 
@@ -92,51 +92,45 @@ impl Verifier {
     pub fn conclude(&mut self, encoded: &Encoded) -> Result<(), VerifyError> {
         self.content_bytes = encoded.content_bytes;
         self.digest = encoded.digest;
-        while self.go_on(&encoded.bytes, true)?.is_some() {}
-        if self.read_bytes < encoded.bytes.len() {
-            return Err(VerifyError::Unreadable(ReadError::Trailing));
-        }
+        while self.go_on(&encoded.bytes, true, SLICE_BYTES)? {}
         self.reader
             .check_size(&encoded.bytes)
             .map_err(VerifyError::Unreadable)?;
-        self.compare().map(|_| ())
+        self.compare(&encoded.bytes).map(|_| ())
     }
 
-    /// One step; `None` at the end of the frame.
-    fn go_on(&mut self, frame: &[u8], ended: bool) -> Result<Option<Step>, VerifyError> {
+    /// One step; whether another would get on with what `frame` has by now.
+    fn go_on(
+        &mut self,
+        frame: &[u8],
+        ended: bool,
+        slice_bytes: usize,
+    ) -> Result<bool, VerifyError> {
         let rest = frame.get(self.read_bytes..).unwrap_or_default();
         let decoded = &mut self.decoded;
         let step = self
             .reader
-            .step(rest, ended, SLICE_BYTES, |content| decoded.write(content))
+            .step(rest, ended, slice_bytes, |content| decoded.write(content))
             .map_err(VerifyError::Unreadable)?;
         let (Step::More { consumed } | Step::Starved { consumed } | Step::Done { consumed }) = step;
         self.read_bytes += consumed;
-        Ok((!matches!(step, Step::Done { .. })).then_some(step))
+        Ok(matches!(step, Step::More { .. }))
     }
 
     /// Verifies about `slice_bytes` more of content (see [`FrameReader::step`]).
     /// `bytes` is the whole segment, the same at every step.
     pub fn step(&mut self, bytes: &[u8], slice_bytes: usize) -> Result<Progress, VerifyError> {
-        let rest = bytes.get(self.read_bytes..).unwrap_or_default();
-        let decoded = &mut self.decoded;
-        let step = self
-            .reader
-            .step(rest, true, slice_bytes, |content| decoded.write(content))
-            .map_err(VerifyError::Unreadable)?;
-        match step {
-            Step::More { consumed } | Step::Starved { consumed } => {
-                self.read_bytes += consumed;
-                Ok(Progress::More)
-            }
-            Step::Done { consumed } if consumed < rest.len() => {
-                Err(VerifyError::Unreadable(ReadError::Trailing))
-            }
-            Step::Done { .. } => self.compare(),
+        if self.go_on(bytes, true, slice_bytes)? {
+            return Ok(Progress::More);
         }
+        self.compare(bytes)
     }
 
-    fn compare(&self) -> Result<Progress, VerifyError> {
+    /// Judges a frame that is read to its end.
+    fn compare(&self, bytes: &[u8]) -> Result<Progress, VerifyError> {
+        if self.read_bytes < bytes.len() {
+            return Err(VerifyError::Unreadable(ReadError::Trailing));
+        }
         let same =
             self.decoded.bytes() == self.content_bytes && self.decoded.digest() == self.digest;
         if same {

@@ -164,3 +164,49 @@ fn in_memory_a_flush_publishes_and_a_crash_loses() {
     ledger.check_complete(&world);
     assert!(ledger.acknowledged() > 0);
 }
+
+#[test]
+fn segments_that_wait_take_bounded_memory_and_are_all_published() {
+    let world = World::new(3);
+    world.disk().set_pace(BRISK);
+    let instance = world.instance();
+    let store = Store::new(
+        instance.disk.clone(),
+        instance.clock.clone(),
+        Settings {
+            flush_bytes: 4 << 20,
+            ..settings(Durability::Crash)
+        },
+    );
+    store.set_flushed_by_host();
+    let mut random = fastrand::Rng::with_seed(5);
+    let journals = 6_u32;
+    let held = world.run(store.publishing.lock()).done().expect("the lock");
+    for _ in 0..journals {
+        let mut batch = Batch::new();
+        let text = (0..4 << 20).map(|_| random.alphanumeric() as u8);
+        batch.frame.extend(text);
+        batch.frame.push(b'\n');
+        (batch.reports, batch.first_ms, batch.last_ms) = (1, 1, 1);
+        let accepted = world.run(store.accept(batch)).done().expect("the run ends");
+        accepted.expect("accepted");
+    }
+    let ready: Vec<usize> = store
+        .sealed
+        .borrow()
+        .iter()
+        .filter_map(|sealed| Some(sealed.segment.as_ref()?.len()))
+        .collect();
+    let bytes: usize = ready.iter().sum();
+    assert!(
+        bytes <= crate::limits::MAX_READY_BYTES,
+        "{bytes} bytes wait"
+    );
+    assert!((1..journals as usize).contains(&ready.len()), "{ready:?}");
+    drop(held);
+    let drained = world.run(store.drain()).done().expect("the run ends");
+    drained.expect("drained");
+    let vitals = world.run(store.vitals()).done().expect("the run ends");
+    assert_eq!(vitals.published_segments, u64::from(journals));
+    assert_eq!(vitals.pending_reports, 0);
+}
