@@ -2,6 +2,8 @@
 //! parses with the same functions.
 
 use crate::limits::{FLUSH_BYTES_CEILING, FLUSH_BYTES_FLOOR, MAX_BODY_BYTES_CEILING};
+use crate::limits::{RETENTION_AGE_FLOOR, RETENTION_BYTES_FLOOR};
+use crate::stats::mapping::{self, Mapping};
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -129,6 +131,25 @@ pub fn parse_flush_interval(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "a duration with its unit like 60s, between 100ms and 24h".to_owned())
 }
 
+/// `RETENTION_AGE`, with a unit: `30d`, `12h`.
+///
+/// # Errors
+/// The accepted form.
+pub fn parse_retention_age(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text.trim())
+        .ok()
+        .filter(|age| *age >= RETENTION_AGE_FLOOR)
+        .ok_or_else(|| "a duration with its unit like 30d, at least 1m".to_owned())
+}
+
+/// `RETENTION_BYTES`, of the files in `DATA_DIR`. See [`parse_bytes`].
+///
+/// # Errors
+/// The accepted form.
+pub fn parse_retention_bytes(text: &str) -> Result<u64, String> {
+    parse_bytes(text, RETENTION_BYTES_FLOOR, u64::MAX)
+}
+
 /// A switch: `true`, `false`, `1`, `0`, `yes`, `no`, `on`, `off`.
 ///
 /// # Errors
@@ -141,7 +162,7 @@ pub fn parse_switch(text: &str) -> Result<bool, String> {
     }
 }
 
-/// `INGEST_KEY`: visible ASCII, so that a header can carry it.
+/// `INGEST_KEY` and `READ_TOKEN`: visible ASCII, so that a header can carry it.
 ///
 /// # Errors
 /// The accepted form.
@@ -170,6 +191,14 @@ pub struct Settings {
     pub allowed_origins: Origins,
     /// `INGEST_KEY`
     pub ingest_key: Option<String>,
+    /// `READ_TOKEN`: what reading requires; without it nobody reads.
+    pub read_token: Option<String>,
+    /// `RETENTION_AGE`: segments whose last report is older are removed.
+    pub retention_age: Option<Duration>,
+    /// `RETENTION_BYTES`: the oldest segments are removed while there are more.
+    pub retention_bytes: Option<u64>,
+    /// `STATS_*`: where in a report the measurements are.
+    pub stats: Mapping,
     /// `DEBUG`
     pub debug: bool,
 }
@@ -184,6 +213,10 @@ impl Default for Settings {
             max_body_bytes: 1 << 20,
             allowed_origins: Origins::Any,
             ingest_key: None,
+            read_token: None,
+            retention_age: None,
+            retention_bytes: None,
+            stats: Mapping::default(),
             debug: false,
         }
     }
@@ -245,18 +278,34 @@ impl Settings {
             "ALLOWED_ORIGINS" => {
                 self.allowed_origins = named("ALLOWED_ORIGINS", value, value.parse())?;
             }
-            "INGEST_KEY" => {
-                self.ingest_key = Some(parse_secret(value).map_err(|accepted| SettingError {
-                    name: "INGEST_KEY",
-                    value: None,
-                    accepted,
-                })?);
+            "INGEST_KEY" => self.ingest_key = Some(secret("INGEST_KEY", value)?),
+            "READ_TOKEN" => self.read_token = Some(secret("READ_TOKEN", value)?),
+            "RETENTION_AGE" => {
+                let age = parse_retention_age(value);
+                self.retention_age = Some(named("RETENTION_AGE", value, age)?);
+            }
+            "RETENTION_BYTES" => {
+                let bytes = parse_retention_bytes(value);
+                self.retention_bytes = Some(named("RETENTION_BYTES", value, bytes)?);
             }
             "DEBUG" => self.debug = named("DEBUG", value, parse_switch(value))?,
-            _ => {}
+            _ => {
+                let known = mapping::SETTINGS.iter().find(|(known, _)| *known == name);
+                if let Some((known, _)) = known {
+                    named(known, value, self.stats.set(known, value))?;
+                }
+            }
         }
         Ok(())
     }
+}
+
+fn secret(name: &'static str, value: &str) -> Result<String, SettingError> {
+    parse_secret(value).map_err(|accepted| SettingError {
+        name,
+        value: None,
+        accepted,
+    })
 }
 
 fn named<T>(name: &'static str, value: &str, parsed: Result<T, String>) -> Result<T, SettingError> {
@@ -318,6 +367,12 @@ mod tests {
             ("ALLOWED_ORIGINS", "example.org"),
             ("ALLOWED_ORIGINS", "https://a/b"),
             ("DEBUG", "maybe"),
+            ("RETENTION_AGE", "30"),
+            ("RETENTION_AGE", "1s"),
+            ("RETENTION_BYTES", "lots"),
+            ("RETENTION_BYTES", "1kB"),
+            ("STATS_HOSTS", "hosts"),
+            ("STATS_CLIENT", "/a~2"),
         ] {
             let error = settings(&[(name, value)]).unwrap_err().to_string();
             assert!(error.contains(name) && error.contains(value), "{error}");

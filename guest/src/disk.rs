@@ -18,6 +18,8 @@ pub enum Folder {
     Journal,
     /// `DATA_DIR/quarantine`: corrupt journals, kept for a person to look at.
     Quarantine,
+    /// `DATA_DIR/index`: what can be computed again from the segments.
+    Index,
 }
 
 /// Why an operation failed. The store decides by these, so an implementation

@@ -24,6 +24,12 @@ pub const FLUSH_BYTES_CEILING: u64 = 12 << 20;
 /// Smallest `FLUSH_BYTES`: below this every report would be a file.
 pub const FLUSH_BYTES_FLOOR: u64 = 1 << 10;
 
+/// Smallest `RETENTION_AGE`: what is younger may still be on its way to a reader.
+pub const RETENTION_AGE_FLOOR: Duration = Duration::from_secs(60);
+
+/// Smallest `RETENTION_BYTES`: below this a single segment would be too much.
+pub const RETENTION_BYTES_FLOOR: u64 = 1 << 20;
+
 /// Bytes of request bodies one instance holds at once before it answers 503.
 pub const MAX_BYTES_IN_FLIGHT: u64 = 12 << 20;
 
@@ -81,3 +87,22 @@ pub const LEASE_PATIENCE: Duration = Duration::from_secs(4);
 
 /// For this long an instance trusts that the flusher it saw is alive.
 pub const LEASE_TRUST: Duration = Duration::from_secs(5);
+
+/// Bytes of the name of a host, a client or another group in the statistics.
+/// Longer ones are cut.
+pub const MAX_NAME_BYTES: usize = 128;
+
+/// Groups that one file of statistics, or one answer, tells apart. Those beyond
+/// are counted together: their names are chosen by whoever posts.
+pub const MAX_GROUPS: usize = 128;
+
+/// Groups told apart while a file of statistics is made, so that those with the
+/// most samples are found and not those that came first.
+pub const MAX_CANDIDATES: usize = 4 * MAX_GROUPS;
+
+/// Spans of time times groups that statistics in the making may hold: about
+/// 300 bytes each, 6 KiB at most.
+pub const MAX_CELLS: usize = 16_384;
+
+/// Groups told apart however many spans of time there are.
+pub const MIN_GROUPS: usize = 16;

@@ -1,6 +1,7 @@
 //! The command line.
 
-use crate::config::{ConfigError, Options, SETTINGS, Setting, Values, read_file};
+use crate::config::{ConfigError, Options, Values, read_file};
+use crate::settings::{SETTINGS, Setting};
 use clap::{Arg, ArgMatches, builder::OsStr};
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -3,138 +3,14 @@
 //! Every setting is text with one name until it is parsed, wherever it came
 //! from, so that the sources cannot differ in what they accept.
 
-use netwatch_guest::config::{Settings, parse_switch};
+use crate::settings::SETTINGS;
+use netwatch_guest::config::{Settings, parse_bytes, parse_switch};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::IsTerminal;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
-
-/// A name of the contract.
-pub(crate) struct Setting {
-    /// In the environment, and in lower case in the config file.
-    pub(crate) name: &'static str,
-    /// On the command line.
-    pub(crate) flag: &'static str,
-    /// As `--help` shows it.
-    pub(crate) default: &'static str,
-    pub(crate) value: &'static str,
-    pub(crate) help: &'static str,
-    /// Whether the component reads it from its environment.
-    guest: bool,
-}
-
-const fn setting(
-    name: &'static str,
-    flag: &'static str,
-    default: &'static str,
-    value: &'static str,
-    help: &'static str,
-    guest: bool,
-) -> Setting {
-    Setting {
-        name,
-        flag,
-        default,
-        value,
-        help,
-        guest,
-    }
-}
-
-/// Every setting there is.
-pub(crate) const SETTINGS: &[Setting] = &[
-    setting(
-        "PORT",
-        "port",
-        "8080",
-        "NUMBER",
-        "Port to listen on; 0 for any free one",
-        false,
-    ),
-    setting(
-        "BIND",
-        "bind",
-        "all interfaces",
-        "ADDRESS",
-        "IP address to listen on",
-        false,
-    ),
-    setting(
-        "DATA_DIR",
-        "data-dir",
-        "./data/reports",
-        "DIRECTORY",
-        "Where reports are stored; created if missing",
-        false,
-    ),
-    setting(
-        "FLUSH_BYTES",
-        "flush-bytes",
-        "10MiB",
-        "SIZE",
-        "Publish a file at this many bytes of reports",
-        true,
-    ),
-    setting(
-        "FLUSH_INTERVAL",
-        "flush-interval",
-        "60s",
-        "DURATION",
-        "... or this long after its first report",
-        true,
-    ),
-    setting(
-        "DURABILITY",
-        "durability",
-        "crash",
-        "LEVEL",
-        "What an acknowledgement survives: memory, crash or power",
-        true,
-    ),
-    setting(
-        "MAX_BODY_BYTES",
-        "max-body-bytes",
-        "1MiB",
-        "SIZE",
-        "Largest request body, also after decompression",
-        true,
-    ),
-    setting(
-        "ALLOWED_ORIGINS",
-        "allowed-origins",
-        "*",
-        "ORIGINS",
-        "Origins whose pages may post, comma-separated",
-        true,
-    ),
-    setting(
-        "INGEST_KEY",
-        "ingest-key",
-        "none",
-        "KEY",
-        "Key that posting requires",
-        true,
-    ),
-    setting(
-        "WORKERS",
-        "workers",
-        "number of CPUs",
-        "NUMBER",
-        "Instances of the component",
-        false,
-    ),
-    setting(
-        "LOG_FORMAT",
-        "log-format",
-        "text on a terminal, else json",
-        "FORMAT",
-        "text or json",
-        false,
-    ),
-    setting("DEBUG", "debug", "false", "SWITCH", "Debug logging", true),
-];
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,6 +34,8 @@ pub struct Options {
     pub workers: usize,
     /// A component instead of the embedded one.
     pub component: Option<PathBuf>,
+    /// `MIN_FREE_BYTES`
+    pub min_free_bytes: Option<u64>,
     /// `LOG_FORMAT`
     pub log_format: LogFormat,
     /// `DEBUG`
@@ -248,6 +126,12 @@ impl Options {
             )?
             .unwrap_or_else(|| available_parallelism().map_or(1, usize::from)),
             component: None,
+            min_free_bytes: parse(
+                "MIN_FREE_BYTES",
+                get("MIN_FREE_BYTES"),
+                "a size like 1GiB",
+                |text| parse_bytes(text, 0, u64::MAX).ok(),
+            )?,
             log_format: parse("LOG_FORMAT", get("LOG_FORMAT"), "text or json", log_format)?
                 .unwrap_or_else(fitting_log_format),
             debug: get("DEBUG").is_some_and(|text| parse_switch(text) == Ok(true)),

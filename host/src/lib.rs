@@ -27,6 +27,7 @@ mod listener;
 mod lock;
 mod log;
 mod server;
+mod settings;
 mod shutdown;
 mod state;
 mod worker;

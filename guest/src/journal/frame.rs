@@ -110,6 +110,13 @@ pub fn checksum(bytes: &[u8]) -> u32 {
     CASTAGNOLI.checksum(bytes)
 }
 
+/// CRC-32C of bytes that follow one another in these parts.
+pub fn checksum_of(parts: &[&[u8]]) -> u32 {
+    let mut digest = CASTAGNOLI.digest();
+    parts.iter().for_each(|part| digest.update(part));
+    digest.finalize()
+}
+
 fn record_crc(id: Id, record: &[u8]) -> u32 {
     let mut digest = CASTAGNOLI.digest();
     digest.update(&id.0);

@@ -17,6 +17,7 @@ pub mod locate;
 pub mod scan;
 pub mod stamp;
 mod token;
+pub mod walk;
 
 #[cfg(test)]
 mod tests;

@@ -67,7 +67,7 @@ impl fmt::Display for SegmentName {
 }
 
 /// Writes `20261123T080000.123Z`.
-fn write_ms(f: &mut fmt::Formatter<'_>, ms: u64) -> fmt::Result {
+pub(crate) fn write_ms(f: &mut fmt::Formatter<'_>, ms: u64) -> fmt::Result {
     let ms = ms.min(MAX_MS);
     let (days, ms) = ((ms / MS_PER_DAY) as i64, ms % MS_PER_DAY);
     // MAX_MS is in the last year that the calendar has.
@@ -83,7 +83,8 @@ fn write_ms(f: &mut fmt::Formatter<'_>, ms: u64) -> fmt::Result {
     )
 }
 
-fn parse_ms(text: &[u8]) -> Option<u64> {
+/// Reads what [`write_ms`] writes.
+pub(crate) fn parse_ms(text: &[u8]) -> Option<u64> {
     let [
         year @ ..,
         m1,

@@ -20,7 +20,7 @@ pub(super) type Place = (Folder, Rc<str>);
 
 /// Which file each name means.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Names([BTreeMap<Rc<str>, FileId>; 3]);
+pub(super) struct Names([BTreeMap<Rc<str>, FileId>; 4]);
 
 impl Names {
     fn folder(&self, folder: Folder) -> &BTreeMap<Rc<str>, FileId> {
@@ -41,6 +41,7 @@ fn index(folder: Folder) -> usize {
         Folder::Data => 0,
         Folder::Journal => 1,
         Folder::Quarantine => 2,
+        Folder::Index => 3,
     }
 }
 

@@ -9,7 +9,12 @@ use super::file::FileState;
 use crate::disk::{DiskError, DiskResult, Folder};
 
 /// All folders.
-pub(super) const FOLDERS: [Folder; 3] = [Folder::Data, Folder::Journal, Folder::Quarantine];
+pub(super) const FOLDERS: [Folder; 4] = [
+    Folder::Data,
+    Folder::Journal,
+    Folder::Quarantine,
+    Folder::Index,
+];
 
 /// The disk's content, without time, faults or instances.
 #[derive(Debug, Default)]

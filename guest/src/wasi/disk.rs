@@ -18,6 +18,7 @@ pub(super) struct WasiDisk {
     data: Descriptor,
     journal: Descriptor,
     quarantine: Descriptor,
+    index: Descriptor,
 }
 
 impl WasiDisk {
@@ -30,10 +31,12 @@ impl WasiDisk {
         let data = open_data_dir(data_dir).await?;
         let journal = open_folder(&data, "journal").await?;
         let quarantine = open_folder(&data, "quarantine").await?;
+        let index = open_folder(&data, "index").await?;
         Ok(WasiDisk {
             data,
             journal,
             quarantine,
+            index,
         })
     }
 
@@ -42,6 +45,7 @@ impl WasiDisk {
             Folder::Data => &self.data,
             Folder::Journal => &self.journal,
             Folder::Quarantine => &self.quarantine,
+            Folder::Index => &self.index,
         }
     }
 }
