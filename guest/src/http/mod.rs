@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod coding;
+pub mod access;
 pub mod cors;
 pub mod key;
 pub mod openapi;
