@@ -14,6 +14,7 @@ pub fn document() -> String {
         },
         "paths": {
             "/api/v1/reports": { "post": post_reports(), "options": preflight() },
+            super::stats::STATS: { "get": super::stats::describe(problem) },
             "/.well-known/healthcheck": { "get": health("healthcheck") },
             "/healthz": { "get": health("healthz") },
             "/readyz": { "get": ready() },

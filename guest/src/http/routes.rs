@@ -5,12 +5,16 @@
 pub enum Route {
     /// `POST /api/v1/reports`
     PostReports,
+    /// `GET /api/v1/reports`
+    QueryReports,
     /// `OPTIONS /api/v1/reports`
     Preflight,
     /// `GET /healthz`, `GET /.well-known/healthcheck`
     Health,
     /// `GET /readyz`
     Ready,
+    /// `GET /api/v1/stats`
+    Stats,
     /// `GET /openapi.json`
     OpenApi,
     /// Nothing there.
@@ -19,7 +23,7 @@ pub enum Route {
     MethodNotAllowed(&'static str),
 }
 
-/// The path reports are posted to.
+/// The path reports are posted to, and read from.
 pub const REPORTS: &str = "/api/v1/reports";
 const READ: &str = "GET, HEAD";
 
@@ -33,11 +37,13 @@ impl Route {
         match path {
             REPORTS => match method {
                 "POST" => Route::PostReports,
+                "GET" | "HEAD" => Route::QueryReports,
                 "OPTIONS" => Route::Preflight,
-                _ => Route::MethodNotAllowed("POST, OPTIONS"),
+                _ => Route::MethodNotAllowed("GET, HEAD, POST, OPTIONS"),
             },
             "/healthz" | "/.well-known/healthcheck" => read(Route::Health),
             "/readyz" => read(Route::Ready),
+            super::stats::STATS => read(Route::Stats),
             "/openapi.json" => read(Route::OpenApi),
             _ => Route::NotFound,
         }
@@ -53,11 +59,18 @@ mod tests {
         for (method, path, route) in [
             ("POST", REPORTS, Route::PostReports),
             ("OPTIONS", REPORTS, Route::Preflight),
-            ("PUT", REPORTS, Route::MethodNotAllowed("POST, OPTIONS")),
+            ("GET", REPORTS, Route::QueryReports),
+            (
+                "PUT",
+                REPORTS,
+                Route::MethodNotAllowed("GET, HEAD, POST, OPTIONS"),
+            ),
             ("GET", "/healthz", Route::Health),
             ("HEAD", "/.well-known/healthcheck", Route::Health),
             ("POST", "/readyz", Route::MethodNotAllowed(READ)),
             ("GET", "/openapi.json", Route::OpenApi),
+            ("GET", "/api/v1/stats", Route::Stats),
+            ("POST", "/api/v1/stats", Route::MethodNotAllowed(READ)),
             ("GET", "/api/v1/reports/", Route::NotFound),
             ("GET", "/../healthz", Route::NotFound),
         ] {
