@@ -23,7 +23,8 @@ pub mod side_file;
 mod stock;
 pub mod table;
 
-
+#[cfg(test)]
+mod tests;
 
 pub use answer::{StatsError, answer};
 pub use index::Upkeep;
