@@ -324,7 +324,14 @@ fn schema() -> Value {
         numbers.insert(name.to_owned(), count.clone());
     }
     for name in [
-        "loss_percent", "min", "mean", "p50", "p90", "p95", "p99", "max",
+        "loss_percent",
+        "min",
+        "mean",
+        "p50",
+        "p90",
+        "p95",
+        "p99",
+        "max",
     ] {
         numbers.insert(name.to_owned(), number.clone());
     }
@@ -431,7 +438,10 @@ mod tests {
         assert_eq!(names(group), names(described));
         let bucket = &described["buckets"]["items"]["properties"];
         assert_eq!(names(&group["buckets"][0]), names(bucket));
-        assert_eq!(names(&group["total"]), names(&described["total"]["properties"]));
+        assert_eq!(
+            names(&group["total"]),
+            names(&described["total"]["properties"])
+        );
         assert_eq!(group["buckets"][1]["p50"], Value::Null);
         assert_eq!(group["buckets"][1]["loss_percent"], json!(100.0));
         assert_eq!(document["since"], json!("1970-01-01T00:01:00.000Z"));
