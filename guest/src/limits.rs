@@ -138,6 +138,14 @@ pub const TURN: Duration = Duration::from_millis(2);
 /// tenth of a second, with turns for others.
 pub const UPKEEP_TIME: Duration = Duration::from_millis(200);
 
+/// Segments of an hour or day up to which it has no statistics of its own: those
+/// of its segments are read as quickly.
+pub const FEW_SEGMENTS: usize = 4;
+
+/// So long after its end an hour or day waits for late segments before it gets
+/// statistics of its own. Later ones cost only the work.
+pub const ROLL_UP_PATIENCE: Duration = Duration::from_secs(300);
+
 /// Files below `index/` that are in the making and older than this were given up.
 pub const LITTER_AGE: Duration = Duration::from_secs(600);
 

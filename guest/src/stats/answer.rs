@@ -6,15 +6,18 @@ use super::index;
 use super::lines::{Counter, bounds};
 use super::mapping::Mapping;
 use super::question::{Question, Scale, TooManyBuckets};
-use super::rows::{Names, Row};
+use super::roll_up::{self, Part, Source};
+use super::side_file::Content;
 use super::stock::{self, Stock};
 use super::table::Table;
 use crate::clock::Clock;
 use crate::disk::{Disk, DiskError};
 use crate::limits::{MAX_PROBLEMS, SIDE_FILES_AT_ONCE, TURN};
+use crate::query::period::Period;
 use crate::query::source::{self, Unreadable};
 use crate::segment::name::SegmentName;
 use futures::stream::{self, StreamExt as _};
+use std::collections::HashSet;
 use std::fmt;
 use std::pin::pin;
 
@@ -64,19 +67,11 @@ pub async fn answer<D: Disk, C: Clock>(
 ) -> Result<Table, StatsError> {
     let stock = stock::take(disk, clock, mapping, question).await?;
     let scale = scale(&stock, clock, question)?;
-    let mut segments = stock.segments;
-    segments.retain(|segment| {
-        let (first, last) = bounds(segment);
-        scale.period.overlaps(first, last)
-    });
-    segments.sort_by_key(bounds);
-    let journals = stock.journals.into_iter().map(|mut rows| {
-        let first = rows.rows().next().map_or(0, |(start, _)| start);
-        let (names, rows) = rows.into_parts();
-        (first, names, rows)
-    });
-    let mut journals: Vec<_> = journals.collect();
-    journals.sort_by_key(|(first, ..)| std::cmp::Reverse(*first));
+    let parts = parts(stock.segments, question, &scale, clock.wall_ms());
+    let journals = stock.journals.into_iter();
+    let mut journals: Vec<Content> = journals.map(Content::from).collect();
+    let first = |content: &Content| content.rows.first().map_or(0, |(start, _)| *start);
+    journals.sort_by_key(|content| std::cmp::Reverse(first(content)));
     let mut pass = Pass {
         disk,
         clock,
@@ -86,33 +81,57 @@ pub async fn answer<D: Disk, C: Clock>(
         problems: stock.problems,
     };
     let fingerprint = mapping.fingerprint();
-    let loads = stream::iter(&segments).map(|segment| async move {
-        match question.is_kept() {
-            true => index::load(disk, &index::file_of(fingerprint, segment)).await,
-            false => None,
-        }
+    let loads = stream::iter(&parts).map(|part| async move {
+        let file = match &part.source {
+            Source::Segment(_) if !question.is_kept() => return None,
+            Source::Segment(segment) => index::file_of(fingerprint, segment),
+            Source::RollUp(roll_up) => roll_up.file(fingerprint),
+        };
+        index::load(disk, &file).await
     });
     let mut loads = pin!(loads.buffered(SIDE_FILES_AT_ONCE));
     let mut breathed = clock.monotonic();
-    for segment in &segments {
-        let begin = bounds(segment).0 / question.grain_ms() * question.grain_ms();
-        while let Some((_, names, rows)) = journals.pop_if(|(first, ..)| *first <= begin) {
-            pass.absorb(&names, rows);
+    for part in &parts {
+        let begin = part.begin_ms(question.grain_ms());
+        while let Some(content) = journals.pop_if(|content| first(content) <= begin) {
+            pass.absorb(&content, scale.period);
         }
         pass.fold.pass(begin);
         match loads.next().await.flatten() {
-            Some(content) => pass.absorb(&content.names, content.rows),
-            None => pass.count(segment).await,
+            Some(content) => pass.absorb(&content, part.span),
+            None => pass.count(part).await,
         }
         if clock.monotonic().saturating_sub(breathed) >= TURN {
             clock.breathe().await;
             breathed = clock.monotonic();
         }
     }
-    while let Some((_, names, rows)) = journals.pop() {
-        pass.absorb(&names, rows);
+    while let Some(content) = journals.pop() {
+        pass.absorb(&content, scale.period);
     }
     Ok(pass.finish())
+}
+
+/// What there is to read, by the time it begins.
+fn parts(
+    mut segments: Vec<SegmentName>,
+    question: &Question,
+    scale: &Scale,
+    now_ms: u64,
+) -> Vec<Part> {
+    segments.retain(|segment| {
+        let (first, last) = bounds(segment);
+        scale.period.overlaps(first, last)
+    });
+    if question.is_kept() {
+        return roll_up::parts(&segments, scale, now_ms);
+    }
+    segments.sort_by_key(bounds);
+    let alone = segments.into_iter().map(|segment| Part {
+        span: scale.period,
+        source: Source::Segment(segment),
+    });
+    alone.collect()
 }
 
 /// The period and its buckets, by what there is.
@@ -148,30 +167,36 @@ struct Pass<'a, D, C> {
 }
 
 impl<D: Disk, C: Clock> Pass<'_, D, C> {
-    fn absorb(&mut self, names: &Names, rows: impl IntoIterator<Item = (u64, Row)>) {
-        for (start, row) in rows {
-            self.fold.absorb(start, &row, names);
+    fn absorb(&mut self, content: &Content, span: Period) {
+        for (start, row) in &content.rows {
+            if span.contains(*start) {
+                self.fold.absorb(*start, row, &content.names);
+            }
         }
     }
 
-    /// Counts a segment's reports. Only when it was read to its end, and is what
-    /// was published, do they count.
-    async fn count(&mut self, segment: &SegmentName) {
-        let (disk, clock) = (self.disk, self.clock);
+    /// Counts the reports of a part. Only of segments that were read to their
+    /// end, and are what was published, do they count.
+    async fn count(&mut self, part: &Part) {
+        let (disk, clock, mapping) = (self.disk, self.clock, self.mapping);
+        let segment = match &part.source {
+            Source::Segment(segment) => segment,
+            Source::RollUp(roll_up) => {
+                let made = roll_up::make(disk, clock, mapping, roll_up).await;
+                self.problems.extend(made.problems);
+                return self.absorb(&made.rows.into(), part.span);
+            }
+        };
         let counted = if self.question.is_kept() {
-            index::make(disk, clock, self.mapping, segment).await
+            index::make(disk, clock, mapping, segment).await
         } else {
-            let bounds = bounds(segment);
-            let mut counter = Counter::to_answer(self.mapping, self.question, bounds);
+            let mut counter = Counter::to_answer(mapping, self.question, bounds(segment));
             source::read_segment(disk, clock, segment, |line| counter.line(line))
                 .await
                 .map(|()| counter.rows)
         };
         match counted {
-            Ok(rows) => {
-                let (names, rows) = rows.into_parts();
-                self.absorb(&names, rows);
-            }
+            Ok(rows) => self.absorb(&rows.into(), part.span),
             // Pruned since it was listed.
             Err(Unreadable::Gone) => {}
             Err(error) => self.problems.push(format!("{segment}: {error}")),
@@ -179,6 +204,9 @@ impl<D: Disk, C: Clock> Pass<'_, D, C> {
     }
 
     fn finish(mut self) -> Table {
+        // A segment in several parts is a problem once.
+        let mut named = HashSet::new();
+        self.problems.retain(|problem| named.insert(problem.clone()));
         let more = self.problems.len().saturating_sub(MAX_PROBLEMS);
         if more > 0 {
             self.problems.truncate(MAX_PROBLEMS);

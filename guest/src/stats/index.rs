@@ -28,11 +28,7 @@ pub(super) fn file_of(fingerprint: u64, segment: &SegmentName) -> IndexFile {
 
 /// What a file holds; `None` if it is not there or of no use.
 pub(super) async fn load<D: Disk>(disk: &D, file: &IndexFile) -> Option<Content> {
-    let (kind, key) = match file {
-        IndexFile::Segment { key, .. } => (Kind::Segment, *key),
-        IndexFile::RollUp { kind, key, .. } => (*kind, *key),
-        IndexFile::Temporary(_) => return None,
-    };
+    let (kind, key) = kind_and_key(file)?;
     let opened = disk.open(Folder::Index, &file.to_string(), false).await;
     let opened = opened.ok()?;
     let mut bytes = opened.read_at(0, READ_BYTES).await.ok()?;
@@ -75,14 +71,53 @@ pub(super) async fn make<D: Disk, C: Clock>(
 ) -> Result<Rows, Unreadable> {
     let mut rows = count(disk, clock, mapping, segment).await?;
     let file = file_of(mapping.fingerprint(), segment);
-    let IndexFile::Segment { key, .. } = file else {
-        return Ok(rows);
+    keep(disk, clock, &file, &mut rows).await;
+    Ok(rows)
+}
+
+/// Stores a file, if the disk takes it.
+pub(super) async fn keep<D: Disk, C: Clock>(
+    disk: &D,
+    clock: &C,
+    file: &IndexFile,
+    rows: &mut Rows,
+) {
+    let Some((kind, key)) = kind_and_key(file) else {
+        return;
     };
-    let bytes = side_file::encode(Kind::Segment, key, &mut rows);
-    if let Err(error) = store(disk, clock, &file, bytes).await {
+    let bytes = side_file::encode(kind, key, rows);
+    if let Err(error) = store(disk, clock, file, bytes).await {
         log::debug!("{file} cannot be stored: {error}");
     }
-    Ok(rows)
+}
+
+fn kind_and_key(file: &IndexFile) -> Option<(Kind, u64)> {
+    match file {
+        IndexFile::Segment { key, .. } => Some((Kind::Segment, *key)),
+        IndexFile::RollUp { kind, key, .. } => Some((*kind, *key)),
+        IndexFile::Temporary(_) => None,
+    }
+}
+
+/// Statistics made of several files.
+#[derive(Debug)]
+pub(super) struct Made {
+    /// What was counted.
+    pub(super) rows: Rows,
+    /// Whether every file was there and could be read.
+    pub(super) is_whole: bool,
+    /// Those that could not be read, with the reason.
+    pub(super) problems: Vec<String>,
+}
+
+impl Default for Made {
+    fn default() -> Self {
+        Made {
+            rows: Rows::default(),
+            is_whole: true,
+            problems: Vec::new(),
+        }
+    }
 }
 
 /// Puts a file in its place, in one step. Not synced: see [`side_file`].
@@ -113,88 +148,3 @@ async fn write<D: Disk>(disk: &D, name: &str, bytes: Vec<u8>) -> DiskResult<()> 
     file.append(bytes).await.1
 }
 
-/// What an instance remembers of its upkeep.
-#[derive(Debug, Default)]
-pub struct Upkeep {
-    /// Segments that cannot be read; not tried again by this instance.
-    unreadable: HashSet<SegmentName>,
-}
-
-impl Upkeep {
-    /// Makes files that are missing, the newest segments' first, until `budget`
-    /// is used up, and removes those that nothing belongs to. Returns how many
-    /// are still missing.
-    ///
-    /// # Errors
-    /// Those of the disk.
-    pub async fn run<D: Disk, C: Clock>(
-        &mut self,
-        disk: &D,
-        clock: &C,
-        mapping: &Mapping,
-        budget: Duration,
-    ) -> DiskResult<usize> {
-        let began = clock.monotonic();
-        // In this order: a file whose segment is not there yet is not removed.
-        let there = disk.list(Folder::Index).await?;
-        let (segments, _) = source::segments(disk).await?;
-        let fingerprint = mapping.fingerprint();
-        let file_of = |segment: &SegmentName| file_of(fingerprint, segment);
-        let expected: BTreeSet<IndexFile> = segments.iter().map(file_of).collect();
-        let mut found = BTreeSet::new();
-        for name in there {
-            match IndexFile::parse(&name) {
-                Some(file) if expected.contains(&file) => drop(found.insert(file)),
-                Some(file) if is_litter(&file, clock.wall_ms()) => remove(disk, &name).await?,
-                // Another's in the making, or not ours.
-                _ => {}
-            }
-        }
-        self.unreadable
-            .retain(|segment| expected.contains(&file_of(segment)));
-        let mut missing: Vec<SegmentName> = segments
-            .into_iter()
-            .filter(|segment| !found.contains(&file_of(segment)))
-            .filter(|segment| !self.unreadable.contains(segment))
-            .collect();
-        while let Some(segment) = missing.pop() {
-            match make(disk, clock, mapping, &segment).await {
-                Ok(_) | Err(Unreadable::Gone) => {}
-                Err(Unreadable::Disk(error)) => return Err(error),
-                Err(Unreadable::Content(why)) => {
-                    log::warn!("{segment} cannot be counted: {why}");
-                    self.unreadable.insert(segment);
-                }
-            }
-            if clock.monotonic().saturating_sub(began) >= budget {
-                break;
-            }
-        }
-        Ok(missing.len())
-    }
-}
-
-/// Whether a file that is not expected is to go.
-fn is_litter(file: &IndexFile, now_ms: u64) -> bool {
-    match file {
-        IndexFile::Segment { .. } | IndexFile::RollUp { .. } => true,
-        IndexFile::Temporary(id) => {
-            let age = Duration::from_millis(now_ms.abs_diff(begun_ms(*id)));
-            age >= LITTER_AGE
-        }
-    }
-}
-
-/// When a UUIDv7 was made (RFC 9562 §5.7).
-fn begun_ms(id: Id) -> u64 {
-    let mut bytes = [0; 8];
-    bytes[2..].copy_from_slice(&id.0[..6]);
-    u64::from_be_bytes(bytes)
-}
-
-async fn remove<D: Disk>(disk: &D, name: &str) -> DiskResult<()> {
-    match disk.unlink(Folder::Index, name).await {
-        Err(DiskError::NotFound) => Ok(()),
-        removed => removed,
-    }
-}

@@ -151,12 +151,12 @@ impl Model {
 }
 
 /// A question in the form of its parameters.
-struct Asked {
-    query: String,
-    since: u64,
-    until: u64,
-    group: &'static str,
-    asn_below: Option<u64>,
+pub(super) struct Asked {
+    pub(super) query: String,
+    pub(super) since: u64,
+    pub(super) until: u64,
+    pub(super) group: &'static str,
+    pub(super) asn_below: Option<u64>,
 }
 
 fn question(random: &mut fastrand::Rng, now: u64) -> Asked {
@@ -184,7 +184,7 @@ fn question(random: &mut fastrand::Rng, now: u64) -> Asked {
     }
 }
 
-fn check(asked: &Asked, lines: &[Vec<u8>], table: &Table) {
+pub(super) fn check(asked: &Asked, lines: &[Vec<u8>], table: &Table) {
     let bucket = table.bucket_ms;
     let grain = if bucket % MINUTE == 0 { MINUTE } else { bucket };
     let since = asked.since / grain * grain;

@@ -4,6 +4,7 @@
 mod brute;
 mod files;
 mod publishing;
+mod roll_ups;
 
 use super::mapping::Mapping;
 use super::question::Question;
