@@ -257,9 +257,9 @@ async fn make_hour<D: Disk, C: Clock>(
     let mut made = Made::default();
     let fingerprint = mapping.fingerprint();
     let loads = stream::iter(&hour.segments)
-        .map(|segment| async move {
-            index::load(disk, &index::file_of(fingerprint, segment)).await
-        })
+        .map(
+            |segment| async move { index::load(disk, &index::file_of(fingerprint, segment)).await },
+        )
         .buffered(SIDE_FILES_AT_ONCE);
     let mut loads = pin!(loads);
     for segment in &hour.segments {
@@ -280,12 +280,7 @@ async fn make_hour<D: Disk, C: Clock>(
     made
 }
 
-async fn make_day<D: Disk, C: Clock>(
-    disk: &D,
-    clock: &C,
-    mapping: &Mapping,
-    day: &RollUp,
-) -> Made {
+async fn make_day<D: Disk, C: Clock>(disk: &D, clock: &C, mapping: &Mapping, day: &RollUp) -> Made {
     let mut made = Made::default();
     let of_day = days(hours(&day.segments)).remove(&day.start_ms);
     for hour in of_day.unwrap_or_default() {
