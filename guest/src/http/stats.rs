@@ -1,9 +1,9 @@
 //! `GET /api/v1/stats`: statistics as JSON or CSV.
 
-use super::Answer;
 use super::accept::{Coding, media_type};
 use super::coding::Coder;
 use super::query::Asked;
+use super::{Answer, Body};
 use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::problem::Problem;
@@ -20,6 +20,7 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+use std::io;
 
 /// The path.
 pub const STATS: &str = "/api/v1/stats";
@@ -57,7 +58,9 @@ pub async fn respond<D: Disk, C: Clock>(
     if let Some(name) = coding.name() {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
     }
-    answer.body = super::Body::Whole(encode(coding, content.into_bytes())?);
+    let encoded = encode(coding, content.into_bytes())
+        .map_err(|error| Problem::new(500, "internal", format!("the answer's encoder: {error}")))?;
+    answer.body = Body::Whole(encoded);
     Ok(answer)
 }
 
@@ -89,16 +92,14 @@ pub async fn table<D: Disk, C: Clock>(
     })
 }
 
-fn encode(coding: Coding, content: Vec<u8>) -> Result<Vec<u8>, Problem> {
+fn encode(coding: Coding, content: Vec<u8>) -> io::Result<Vec<u8>> {
     if coding == Coding::Identity {
         return Ok(content);
     }
-    let encoded = Coder::new(coding).and_then(|mut coder| {
-        let mut encoded = coder.encode(content)?;
-        encoded.extend(coder.finish()?);
-        Ok(encoded)
-    });
-    encoded.map_err(|error| Problem::new(500, "internal", format!("the answer's encoder: {error}")))
+    let mut coder = Coder::new(coding)?;
+    let mut encoded = coder.encode(content)?;
+    encoded.extend(coder.finish()?);
+    Ok(encoded)
 }
 
 /// A table as it is sent.

@@ -376,9 +376,8 @@ mod tests {
         absorb(&mut fold, rows(2, &[("b".to_owned(), vec![8.0; 3])]));
         absorb(&mut fold, rows(3, &[("c".to_owned(), vec![2.0; 9])]));
         let table = fold.finish("host".to_owned(), Vec::new());
-        let [other, c] = &table.groups[..] else {
-            panic!("{table:?}")
-        };
+        assert_eq!(table.groups.len(), 2);
+        let (other, c) = (&table.groups[0], &table.groups[1]);
         assert_eq!((&*other.name, &*c.name), (OTHER, "c"));
         assert_eq!(other.total.samples, 5);
         assert_eq!((other.total.min, other.total.max), (Some(1.0), Some(8.0)));

@@ -186,7 +186,10 @@ fn question(random: &mut fastrand::Rng, now: u64) -> Asked {
 
 pub(super) fn check(asked: &Asked, lines: &[Vec<u8>], table: &Table) {
     let bucket = table.bucket_ms;
-    let grain = if bucket % MINUTE == 0 { MINUTE } else { bucket };
+    let grain = match bucket.is_multiple_of(MINUTE) {
+        true => MINUTE,
+        false => bucket,
+    };
     let since = asked.since / grain * grain;
     let until = asked.until.div_ceil(grain) * grain;
     assert_eq!((table.since_ms, table.until_ms), (since, until));

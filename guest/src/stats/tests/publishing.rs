@@ -115,11 +115,13 @@ fn each_report_counts_once_wherever_publishing_was_cut_off() {
     }
 }
 
+/// A folder, listings of it to let pass, and what happens before the next.
+type Event = (Folder, u32, Pin<Box<dyn Future<Output = ()>>>);
+
 /// A disk on which something happens just before one of its folders is listed.
 struct Meanwhile {
     disk: SimDisk,
-    /// The folder, listings of it to let pass, and what happens.
-    event: RefCell<Option<(Folder, u32, Pin<Box<dyn Future<Output = ()>>>)>>,
+    event: RefCell<Option<Event>>,
 }
 
 impl Disk for Meanwhile {
