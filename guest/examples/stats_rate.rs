@@ -4,9 +4,9 @@
 //! stats_rate DIR [SEGMENTS]
 //! ```
 //!
-//! Fills an empty DIR with segments of 10 MiB of NetWatch reports (300 by
-//! itself), a minute each, and asks for all of it by hour: once while the files
-//! below `DIR/index` are missing, then from them.
+//! Fills an empty DIR with segments of 3.5 MB of NetWatch reports (300 by itself,
+//! which is a gigabyte), a minute each, and asks for all of it by hour: once while
+//! the files below `DIR/index` are missing, then from them.
 
 use std::error::Error;
 use std::fs::{self, File, OpenOptions};
@@ -29,7 +29,7 @@ use netwatch_guest::stats::question::{GroupBy, Question};
 
 /// 2026-11-23T08:00:07Z: a segment has parts of two minutes.
 const START_MS: u64 = 1_795_420_807_000;
-const SEGMENT_BYTES: usize = 10 << 20;
+const SEGMENT_BYTES: usize = 3_500_000;
 const ROUNDS: u32 = 5;
 
 fn main() -> Result<(), Box<dyn Error>> {
