@@ -106,3 +106,17 @@ pub const MAX_CELLS: usize = 16_384;
 
 /// Groups told apart however many spans of time there are.
 pub const MIN_GROUPS: usize = 16;
+
+/// How long a login to the page lasts.
+pub const READ_COOKIE_AGE: Duration = Duration::from_secs(30 * 86_400);
+
+/// Cookies of logins that are looked at in one request: one for each server on
+/// the machine, and nobody's reason to compute codes for long.
+pub const MAX_COOKIES: usize = 16;
+
+/// Bytes of the form of a login.
+pub const MAX_LOGIN_BYTES: u64 = 4 << 10;
+
+/// How long a login with a wrong token waits for its answer, so that guessing is
+/// slow.
+pub const LOGIN_PAUSE: Duration = Duration::from_millis(500);

@@ -1,5 +1,6 @@
 //! Requests and answers of HTTP, without the wire: routes, keys, CORS, documents.
 
+pub mod access;
 pub mod cors;
 pub mod key;
 pub mod openapi;
