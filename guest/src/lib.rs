@@ -20,6 +20,7 @@ pub mod limits;
 mod mistakes;
 pub mod plot;
 pub mod problem;
+pub mod query;
 pub mod report;
 pub mod segment;
 #[cfg(any(test, feature = "testing"))]
