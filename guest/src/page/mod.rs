@@ -83,10 +83,9 @@ pub fn render(view: &View<'_>) -> String {
     hosts::table(&mut html, &chosen);
     panels(&mut html, &chosen);
     let explained = if asked.hosts.is_empty() {
-        "How often which latency occurred. Darker is more often, on a logarithmic scale."
+        "How often which latency occurred; the colours are on a logarithmic scale."
     } else {
-        "How often which latency occurred, over all hosts. Darker is more often, on a logarithmic \
-         scale."
+        "How often which latency occurred, over all hosts; the colours are on a logarithmic scale."
     };
     plot_section(&mut html, "Distribution of latency", explained, |html| {
         html.raw(&heatmap(view.table, Width::Wide).inline("wide"));

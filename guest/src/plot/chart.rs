@@ -120,11 +120,6 @@ impl<'a> Chart<'a> {
         self.context.backend_coord(&(x, y))
     }
 
-    /// The field's width, pixels.
-    pub(super) fn field_width(&self) -> u32 {
-        self.context.plotting_area().dim_in_pixel().0 / FINE.unsigned_abs()
-    }
-
     /// Lines from value to value.
     pub(super) fn line(&mut self, ink: Ink, points: Vec<(f64, f64)>) -> Drawn {
         let points = points.into_iter().map(|(x, y)| self.place(x, y));

@@ -50,7 +50,7 @@ pub fn heatmap(table: &Table, width: Width) -> Plot {
     });
     let samples: u64 = cells.counts.iter().sum();
     let description = format!(
-        "Darker is more often, on a logarithmic scale; {} measurements, at most {} in a cell of {}.",
+        "{} measurements, at most {} in a cell of {}; the colours are on a logarithmic scale.",
         text::count(samples),
         text::count(cells.most),
         text::span(cells.column_ms as u64),

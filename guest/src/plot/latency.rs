@@ -258,7 +258,11 @@ pub(crate) fn sparkline(table: &Table, series: &Series<'_>) -> Plot {
     let runs = runs(table, series.group);
     let medians = || runs.iter().flatten().map(|point| point.p50);
     let largest = medians().fold(0.0, f64::max);
-    let y = Axis::linear(if largest > 0.0 { largest } else { 1.0 }, 1, text::latency);
+    let y = Axis::linear(
+        if largest > 0.0 { largest * 1.4 } else { 1.0 },
+        1,
+        text::latency,
+    );
     let x = Axis::time(table.since_ms, table.until_ms, 1);
     let body = chart::draw_bare(SPARKLINE, x, y, &mut |chart| {
         for run in &runs {
@@ -285,7 +289,7 @@ pub fn picture(table: &Table) -> Plot {
         let panel = panel(table, series);
         let _ = write!(
             body,
-            "<g transform=\"translate({x} {y}) scale({scale:.3})\">"
+            "<g class=\"panel\" transform=\"translate({x} {y}) scale({scale:.3})\">"
         );
         body.push_str(&panel.body);
         body.push_str("</g>");
