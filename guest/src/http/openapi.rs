@@ -13,9 +13,10 @@ pub fn document() -> String {
             "license": { "name": "MIT", "identifier": "MIT" }
         },
         "paths": {
-            "/api/v1/reports": {
+"/api/v1/reports": {
                 "get": get_reports(), "post": post_reports(), "options": preflight()
             },
+            super::stats::STATS: { "get": super::stats::describe(problem) },
             "/.well-known/healthcheck": { "get": health("healthcheck") },
             "/healthz": { "get": health("healthz") },
             "/readyz": { "get": ready() },

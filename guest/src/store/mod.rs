@@ -36,7 +36,7 @@ mod agree;
 mod flusher;
 mod lease;
 mod live;
-mod plan;
+pub(crate) mod plan;
 mod publish;
 mod settle;
 
@@ -331,7 +331,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
 }
 
 /// A UUIDv7 (RFC 9562): unique, and ordered by time as far as clocks agree.
-fn new_id<C: Clock>(clock: &C) -> Id {
+pub(crate) fn new_id<C: Clock>(clock: &C) -> Id {
     let random = clock.random();
     let mut ten = [0; 10];
     ten.copy_from_slice(&random[..10]);
