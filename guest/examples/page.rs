@@ -30,7 +30,7 @@ fn main() {
     write("empty.html", page("", &fixture::empty(), None));
     write("login.html", login::render(Denied::Wrong));
     write("closed.html", login::render(Denied::Closed));
-    write("latency.svg", picture(&table).standalone());
+    write("latency.svg", picture(&table, Width::Wide).standalone());
     write("heatmap.svg", heatmap(&table, Width::Wide).standalone());
     write("rate.svg", rate(&table, Width::Wide).standalone());
 }

@@ -49,15 +49,9 @@ pub async fn respond<D: Disk, C: Clock>(
     let headers = &mut answer.headers;
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.append(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
-    let coding = match content.len() {
-        ..SMALL_BYTES => Coding::Identity,
-        _ => Coding::of(asked.accept_encoding),
-    };
-    if let Some(name) = coding.name() {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
-    }
-    answer.body = super::Body::Whole(encode(coding, content.into_bytes())?);
+    headers.append(VARY, HeaderValue::from_static("Accept"));
+    answer.body = super::Body::Whole(content.into_bytes());
+    compress(&mut answer, asked.accept_encoding);
     Ok(answer)
 }
 
@@ -89,16 +83,27 @@ pub async fn table<D: Disk, C: Clock>(
     })
 }
 
-fn encode(coding: Coding, content: Vec<u8>) -> Result<Vec<u8>, Problem> {
-    if coding == Coding::Identity {
-        return Ok(content);
-    }
+/// Compresses a body as the client likes it best, if it is worth it. What cannot
+/// be compressed goes as it is.
+pub(super) fn compress(answer: &mut Answer, accept_encoding: Option<&str>) {
+    let headers = &mut answer.headers;
+    headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+    let super::Body::Whole(content) = &mut answer.body else {
+        return;
+    };
+    let coding = Coding::of(accept_encoding);
+    let Some(name) = coding.name().filter(|_| content.len() >= SMALL_BYTES) else {
+        return;
+    };
     let encoded = Coder::new(coding).and_then(|mut coder| {
-        let mut encoded = coder.encode(content)?;
+        let mut encoded = coder.encode(content.clone())?;
         encoded.extend(coder.finish()?);
         Ok(encoded)
     });
-    encoded.map_err(|error| Problem::new(500, "internal", format!("the answer's encoder: {error}")))
+    if let Ok(encoded) = encoded {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
+        *content = encoded;
+    }
 }
 
 /// A table as it is sent.
@@ -324,7 +329,14 @@ fn schema() -> Value {
         numbers.insert(name.to_owned(), count.clone());
     }
     for name in [
-        "loss_percent", "min", "mean", "p50", "p90", "p95", "p99", "max",
+        "loss_percent",
+        "min",
+        "mean",
+        "p50",
+        "p90",
+        "p95",
+        "p99",
+        "max",
     ] {
         numbers.insert(name.to_owned(), number.clone());
     }
@@ -431,7 +443,10 @@ mod tests {
         assert_eq!(names(group), names(described));
         let bucket = &described["buckets"]["items"]["properties"];
         assert_eq!(names(&group["buckets"][0]), names(bucket));
-        assert_eq!(names(&group["total"]), names(&described["total"]["properties"]));
+        assert_eq!(
+            names(&group["total"]),
+            names(&described["total"]["properties"])
+        );
         assert_eq!(group["buckets"][1]["p50"], Value::Null);
         assert_eq!(group["buckets"][1]["loss_percent"], json!(100.0));
         assert_eq!(document["since"], json!("1970-01-01T00:01:00.000Z"));

@@ -3,6 +3,9 @@
 use crate::plot;
 use twox_hash::XxHash3_64;
 
+/// All of them.
+pub const ASSETS: [Asset; 3] = [Asset::Style, Asset::Script, Asset::Icon];
+
 /// A file of the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asset {
@@ -24,6 +27,11 @@ impl Asset {
         }
     }
 
+    /// The one at a path.
+    pub fn at(path: &str) -> Option<Asset> {
+        ASSETS.into_iter().find(|asset| asset.path() == path)
+    }
+
     /// Its media type.
     pub fn media_type(self) -> &'static str {
         match self {
@@ -42,7 +50,7 @@ impl Asset {
         }
     }
 
-    /// Its URL, which changes with its content, so that it can be kept for ever.
+    /// Its URL, which changes with its content, so that browsers may keep it.
     pub(super) fn url(self) -> String {
         let hash = XxHash3_64::oneshot(self.content().as_bytes());
         format!("{}?v={hash:x}", self.path())

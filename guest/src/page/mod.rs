@@ -73,8 +73,8 @@ pub fn render(view: &View<'_>) -> String {
     facts(&mut html, view, &chosen);
     plot_section(
         &mut html,
-        "Latency of all hosts",
-        "Median, on a common scale.",
+        "Latency",
+        "Median of each host, on one scale.",
         |html| {
             html.raw(&overview(&chosen, Width::Wide).inline("wide"));
             html.raw(&overview(&chosen, Width::Narrow).inline("narrow"));

@@ -32,7 +32,7 @@ fn the_page_is_well_formed_and_shows_every_part() {
     xml::check(&html).unwrap();
     for part in [
         "<main id=\"main\">",
-        "Latency of all hosts",
+        "Median of each host",
         "class=\"plot panel\"",
         "class=\"plot spark\"",
         "Distribution of latency",

@@ -18,6 +18,8 @@ const OUTER: f64 = 1.3;
 /// Counts in columns of time and rows of latency.
 struct Cells {
     columns: usize,
+    /// Where the first one begins, milliseconds since 1970 UTC; not after the period.
+    begin_ms: u64,
     /// Width of a column, ms.
     column_ms: f64,
     /// Bounds of the rows, one more than there are rows.
@@ -46,7 +48,7 @@ pub fn heatmap(table: &Table, width: Width) -> Plot {
         if cells.most == 0 {
             return chart.nothing();
         }
-        (0..SHADES).try_for_each(|shade| cells.draw(chart, table.since_ms, shade))
+        (0..SHADES).try_for_each(|shade| cells.draw(chart, shade))
     });
     let samples: u64 = cells.counts.iter().sum();
     let description = format!(
@@ -74,8 +76,9 @@ fn legend(chart: &mut Chart<'_>, most: u64) -> Drawn {
 impl Cells {
     fn of(table: &Table, most_columns: usize) -> Cells {
         let (used, rows_bounds) = rows(table);
-        let period = table.until_ms.saturating_sub(table.since_ms).max(1);
         let bucket = table.bucket_ms.max(1);
+        let begin_ms = table.since_ms / bucket * bucket;
+        let period = table.until_ms.saturating_sub(begin_ms).max(1);
         let buckets = usize::try_from(period.div_ceil(bucket)).unwrap_or(usize::MAX);
         let together = buckets.div_ceil(most_columns).max(1);
         let columns = buckets.div_ceil(together);
@@ -88,13 +91,14 @@ impl Cells {
         }
         let mut cells = Cells {
             columns,
+            begin_ms,
             column_ms: column_ms as f64,
             bounds,
             counts: vec![0; columns * rows],
             most: 0,
         };
         for density in &table.densities {
-            let column = density.start_ms.saturating_sub(table.since_ms) / column_ms;
+            let column = density.start_ms.saturating_sub(begin_ms) / column_ms;
             let column = usize::try_from(column)
                 .unwrap_or(usize::MAX)
                 .min(columns - 1);
@@ -110,8 +114,8 @@ impl Cells {
     }
 
     /// Draws the cells of one shade, those side by side as one.
-    fn draw(&self, chart: &mut Chart<'_>, since_ms: u64, shade: usize) -> Drawn {
-        let x = |column: usize| since_ms as f64 + column as f64 * self.column_ms;
+    fn draw(&self, chart: &mut Chart<'_>, shade: usize) -> Drawn {
+        let x = |column: usize| self.begin_ms as f64 + column as f64 * self.column_ms;
         for (row, bounds) in self.counts.chunks(self.columns).zip(self.bounds.windows(2)) {
             let &[low, high] = bounds else { continue };
             let mut begin = None;

@@ -276,26 +276,24 @@ pub(crate) fn sparkline(table: &Table, series: &Series<'_>) -> Plot {
 }
 
 /// Everything about latency in one picture: all hosts, then a panel for each.
-pub fn picture(table: &Table) -> Plot {
-    let overview = overview(table, Width::Wide);
+pub fn picture(table: &Table, width: Width) -> Plot {
+    let overview = overview(table, width);
     let (width, mut height) = overview.size;
     let columns = (width / (PANEL.0 - 40)).max(1);
     let step = width / columns;
+    let scale = f64::from(step - 12) / f64::from(PANEL.0);
+    let row = (f64::from(PANEL.1) * scale).round() as u32 + 8;
     let mut body = overview.body;
     let all = series(table);
     for (at, series) in (0..).zip(all.iter().take(MAX_PANELS)) {
-        let (x, y) = (at % columns * step, height + at / columns * (PANEL.1 + 12));
-        let scale = f64::from(step - 12) / f64::from(PANEL.0);
-        let panel = panel(table, series);
-        let _ = write!(
-            body,
-            "<g class=\"panel\" transform=\"translate({x} {y}) scale({scale:.3})\">"
-        );
-        body.push_str(&panel.body);
+        let (x, y) = (at % columns * step, height + at / columns * row);
+        let transform = format!("translate({x} {y}) scale({scale:.3})");
+        let _ = write!(body, "<g class=\"panel\" transform=\"{transform}\">");
+        body.push_str(&panel(table, series).body);
         body.push_str("</g>");
     }
     let panels = u32::try_from(all.len().min(MAX_PANELS)).unwrap_or(0);
-    height += panels.div_ceil(columns) * (PANEL.1 + 12);
+    height += panels.div_ceil(columns) * row;
     Plot::new(overview.title, overview.description, (width, height), body)
 }
 

@@ -184,6 +184,7 @@ impl<D: Disk, C: Clock> Pass<'_, D, C> {
             self.problems.truncate(MAX_PROBLEMS);
             self.problems.push(format!("and {more} more files"));
         }
-        self.fold.finish(self.question.group.to_string(), self.problems)
+        self.fold
+            .finish(self.question.group.to_string(), self.problems)
     }
 }

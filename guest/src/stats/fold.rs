@@ -354,9 +354,16 @@ mod tests {
         let samples = |of: &Group| of.total.samples;
         assert_eq!(table.groups.iter().map(samples).sum::<u64>(), 20_380);
         let in_buckets = table.groups.iter().flat_map(|group| &group.buckets);
-        assert_eq!(in_buckets.map(|one| one.summary.samples).sum::<u64>(), 20_380);
+        assert_eq!(
+            in_buckets.map(|one| one.summary.samples).sum::<u64>(),
+            20_380
+        );
         for group in &table.groups {
-            assert!(group.buckets.is_sorted_by(|one, next| one.start_ms < next.start_ms));
+            assert!(
+                group
+                    .buckets
+                    .is_sorted_by(|one, next| one.start_ms < next.start_ms)
+            );
         }
     }
 

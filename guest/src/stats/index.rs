@@ -150,7 +150,8 @@ impl Upkeep {
                 _ => {}
             }
         }
-        self.unreadable.retain(|segment| expected.contains(&file_of(segment)));
+        self.unreadable
+            .retain(|segment| expected.contains(&file_of(segment)));
         let mut missing: Vec<SegmentName> = segments
             .into_iter()
             .filter(|segment| !found.contains(&file_of(segment)))

@@ -138,7 +138,22 @@ impl Moments {
 }
 
 fn parse_minute(text: &[u8; MINUTE_BYTES]) -> Option<u64> {
-    let [year @ .., b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2] = text else {
+    let [
+        year @ ..,
+        b'-',
+        m1,
+        m2,
+        b'-',
+        d1,
+        d2,
+        b'T',
+        h1,
+        h2,
+        b':',
+        n1,
+        n2,
+    ] = text
+    else {
         return None;
     };
     let mut compact = Vec::with_capacity(20);

@@ -280,7 +280,10 @@ mod tests {
         assert!(question.is_kept());
         let scale = question.scale(0, NOW).unwrap();
         assert_eq!(scale.bucket_ms, 10 * MINUTE_MS);
-        assert_eq!(scale.period.since_ms, (NOW + 1 - DAY_MS) / MINUTE_MS * MINUTE_MS);
+        assert_eq!(
+            scale.period.since_ms,
+            (NOW + 1 - DAY_MS) / MINUTE_MS * MINUTE_MS
+        );
         assert_eq!(scale.period.until_ms % MINUTE_MS, 0);
         assert!(scale.period.until_ms > NOW);
     }

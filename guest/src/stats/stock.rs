@@ -69,7 +69,9 @@ async fn attempt<D: Disk, C: Clock>(
     let (segments, foreign) = source::segments(disk).await?;
     stock.segments = segments;
     for name in foreign {
-        stock.problems.push(format!("{name}: not the name of a segment"));
+        stock
+            .problems
+            .push(format!("{name}: not the name of a segment"));
     }
     if counted.is_empty() {
         return Ok(Some(stock));

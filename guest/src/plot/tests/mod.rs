@@ -9,7 +9,10 @@ use fixture::{SINCE_MS, day, empty, group};
 
 /// Every plot there is, drawn every way.
 fn all(table: &Table) -> Vec<String> {
-    let mut drawn = vec![picture(table).standalone()];
+    let mut drawn = vec![
+        picture(table, Width::Wide).standalone(),
+        picture(table, Width::Narrow).standalone(),
+    ];
     for width in [Width::Wide, Width::Narrow] {
         for plot in [
             heatmap(table, width),
@@ -96,7 +99,7 @@ fn hostile_names_stay_text_and_are_cut() {
 fn nothing_to_draw_is_said() {
     let table = empty();
     for plot in [
-        picture(&table),
+        picture(&table, Width::Narrow),
         heatmap(&table, Width::Wide),
         rate(&table, Width::Narrow),
     ] {
@@ -227,7 +230,7 @@ fn the_most_measured_hosts_have_colours_and_all_have_panels() {
     }
     let numbers: Vec<_> = latency::series(&table).iter().map(|s| s.number).collect();
     assert_eq!(numbers, [7, 7, 7, 0, 1, 2, 3, 4, 5, 6]);
-    let svg = picture(&table).standalone();
+    let svg = picture(&table, Width::Wide).standalone();
     for number in 0..10 {
         assert!(
             svg.contains(&format!(

@@ -38,7 +38,10 @@ impl Measured {
         let mean = (n > 0).then(|| sorted.iter().sum::<f64>() / n as f64);
         assert_eq!(summary.mean.is_some(), n > 0, "{what}");
         for (mine, theirs) in mean.into_iter().zip(summary.mean) {
-            assert!((mine - theirs).abs() <= 1e-9 * mine, "{what}: mean {mine} {theirs}");
+            assert!(
+                (mine - theirs).abs() <= 1e-9 * mine,
+                "{what}: mean {mine} {theirs}"
+            );
         }
         for (part, found) in [
             (0.5, summary.p50),
@@ -124,16 +127,24 @@ impl Model {
             total.check(&group.total, &group.name);
         }
         shown.retain(|_, latencies| !latencies.is_empty());
-        let starts: Vec<_> = table.densities.iter().map(|density| density.start_ms).collect();
+        let starts: Vec<_> = table
+            .densities
+            .iter()
+            .map(|density| density.start_ms)
+            .collect();
         assert_eq!(starts, shown.keys().copied().collect::<Vec<_>>());
         for (density, latencies) in table.densities.iter().zip(shown.values()) {
             // Counted as they are sorted into the sketch: to a millionth.
             let range = |latency: &f64| {
                 let counted = (latency * 1e6).round() / 1e6;
-                table.latency_bounds.partition_point(|bound| *bound <= counted)
+                table
+                    .latency_bounds
+                    .partition_point(|bound| *bound <= counted)
             };
             let mut counts = vec![0; table.latency_bounds.len() + 1];
-            latencies.iter().for_each(|latency| counts[range(latency)] += 1);
+            latencies
+                .iter()
+                .for_each(|latency| counts[range(latency)] += 1);
             assert_eq!(density.counts, counts);
         }
     }
@@ -186,7 +197,9 @@ fn check(asked: &Asked, lines: &[Vec<u8>], table: &Table) {
         let at: jiff::Timestamp = report["_received"]["at"].as_str().unwrap().parse().unwrap();
         let at = u64::try_from(at.as_millisecond()).unwrap();
         let asn = report.pointer("/geo/asn").and_then(Value::as_u64);
-        let meant = asked.asn_below.is_none_or(|most| asn.is_some_and(|asn| asn < most));
+        let meant = asked
+            .asn_below
+            .is_none_or(|most| asn.is_some_and(|asn| asn < most));
         if (since..until).contains(&at) && meant {
             model.count(&report, at / bucket * bucket, asked.group);
         }

@@ -109,7 +109,12 @@ fn other_settings_have_other_files() {
     let question = Question::parse("since=-1h", instance.clock.wall_ms()).unwrap();
     let other = answer(&instance.disk, &instance.clock, &mapping, &question);
     let other = run(&world, other).unwrap();
-    assert!(other.groups.iter().all(|group| group.name.starts_with("https://")));
+    assert!(
+        other
+            .groups
+            .iter()
+            .all(|group| group.name.starts_with("https://"))
+    );
     assert_eq!(index_files(&world).len(), 12);
     assert_eq!(asked(&world, &instance), table);
 }
@@ -122,8 +127,14 @@ fn a_disk_that_takes_nothing_is_answered_from_all_the_same() {
     for file in files {
         run(&world, instance.disk.unlink(Folder::Index, &file)).unwrap();
     }
-    for kind in [OperationKind::Create, OperationKind::Append, OperationKind::Rename] {
-        world.disk().set_faults(FaultPlan::none().all_of(kind, 1, Failure::Full));
+    for kind in [
+        OperationKind::Create,
+        OperationKind::Append,
+        OperationKind::Rename,
+    ] {
+        world
+            .disk()
+            .set_faults(FaultPlan::none().all_of(kind, 1, Failure::Full));
         assert_eq!(asked(&world, &instance), table);
         assert_eq!(index_files(&world), Vec::<String>::new(), "{kind:?}");
     }
@@ -146,7 +157,13 @@ fn corrupt_and_foreign_segments_are_named_and_cost_no_other_report() {
             disk.unlink(Folder::Index, &file).await.unwrap();
         }
         put(disk, Folder::Data, &broken, bytes).await;
-        put(disk, Folder::Data, "reports-of-mine.jsonl.zst", b"mine".to_vec()).await;
+        put(
+            disk,
+            Folder::Data,
+            "reports-of-mine.jsonl.zst",
+            b"mine".to_vec(),
+        )
+        .await;
         put(disk, Folder::Data, "notes.txt", none).await;
     });
     let without = asked(&world, &instance);
@@ -180,8 +197,16 @@ fn upkeep_makes_what_is_missing_and_removes_only_what_is_ours() {
         for name in [young.as_str(), "notes.stats", "notes.txt"] {
             put(disk, Folder::Index, name, Vec::new()).await;
         }
-        put(disk, Folder::Data, &names[0].to_string(), b"corrupt".to_vec()).await;
-        disk.unlink(Folder::Data, &names[5].to_string()).await.unwrap();
+        put(
+            disk,
+            Folder::Data,
+            &names[0].to_string(),
+            b"corrupt".to_vec(),
+        )
+        .await;
+        disk.unlink(Folder::Data, &names[5].to_string())
+            .await
+            .unwrap();
         for file in &files[..3] {
             disk.unlink(Folder::Index, file).await.unwrap();
         }
@@ -194,8 +219,14 @@ fn upkeep_makes_what_is_missing_and_removes_only_what_is_ours() {
         !index_files(world).contains(&file)
     };
     assert!(!missing(&world, &names[2]) && missing(&world, &names[1]));
-    assert_eq!(run(&world, upkeep.run(disk, clock, &mapping, BUDGET)), Ok(0));
-    assert_eq!(run(&world, upkeep.run(disk, clock, &mapping, BUDGET)), Ok(0));
+    assert_eq!(
+        run(&world, upkeep.run(disk, clock, &mapping, BUDGET)),
+        Ok(0)
+    );
+    assert_eq!(
+        run(&world, upkeep.run(disk, clock, &mapping, BUDGET)),
+        Ok(0)
+    );
     let expected = names[1..5].iter();
     let expected = expected.map(|name| index::file_of(mapping.fingerprint(), name).to_string());
     let mut expected: Vec<String> = expected.collect();

@@ -134,7 +134,10 @@ impl Generator {
             1 => "{\"t\":1,\"latency\":0}".to_owned(),
             2 => format!("{{\"t\":1,\"latency\":{:e}}}", spread * 1e5),
             3 => format!("{{\"t\":1,\"latency\":{:.3}}}", spread),
-            _ => format!("{{\"t\":1,\"latency\":{:.1}}}", 5.0 + spread * spread * 300.0),
+            _ => format!(
+                "{{\"t\":1,\"latency\":{:.1}}}",
+                5.0 + spread * spread * 300.0
+            ),
         }
     }
 }
