@@ -16,7 +16,7 @@ mod ink;
 pub(crate) mod latency;
 mod rate;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub(crate) mod text;
 
 pub use heatmap::heatmap;

@@ -8,9 +8,8 @@ use crate::journal::writer::Batch;
 use crate::report::Stamper;
 use crate::simulation::World;
 use crate::simulation::clock::SimClock;
-use crate::simulation::disk::{Pace, SimDisk};
+use crate::simulation::disk::SimDisk;
 use std::rc::Rc;
-use std::time::Duration;
 
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
@@ -18,12 +17,7 @@ type SimStore = Store<SimDisk, SimClock>;
 
 /// Runs a story over a store with one report in it.
 fn with_store<T>(token: Option<&str>, story: impl AsyncFnOnce(&Rc<SimStore>, &Gate) -> T) -> T {
-    let pace = Pace {
-        turns: 3,
-        stalls: 0,
-        longest_stall: Duration::ZERO,
-    };
-    let world = World::new(7, 1_795_600_000_000, pace);
+    let world = World::new(7);
     let instance = world.instance();
     let settings = Settings {
         read_token: token.map(str::to_owned),

@@ -1,12 +1,12 @@
 //! `GET /`, its files, and logging in and out.
 
-use super::accept::media_type;
-use super::access::{self, Denied, Site};
-use super::query::Asked as Reading;
-use super::stats::{compress, table};
-use super::{Answer, Body};
 use crate::clock::Clock;
 use crate::disk::Disk;
+use crate::http::accept::media_type;
+use crate::http::access::{self, Denied, Site};
+use crate::http::query::Asked as Reading;
+use crate::http::stats::{compress, table};
+use crate::http::{Answer, Body};
 use crate::limits::{LOGIN_PAUSE, MAX_LOGIN_BYTES};
 use crate::page::asked::{Asked, By};
 use crate::page::assets::Asset;
@@ -248,5 +248,4 @@ fn without_token(query: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "page_tests.rs"]
 mod tests;
