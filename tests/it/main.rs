@@ -7,6 +7,7 @@ mod disk;
 mod entrances;
 mod hostile;
 mod lifecycle;
+mod page;
 mod posting;
 mod traps;
 mod wreckage;
