@@ -65,23 +65,29 @@ pub fn only_hosts(mut table: Table, hosts: &[String]) -> Table {
 /// The page.
 pub fn render(view: &View<'_>) -> String {
     let asked = view.asked;
-    let chosen = only_hosts(view.table.clone(), &asked.hosts);
+    let filtered;
+    let chosen = if asked.hosts.is_empty() {
+        view.table
+    } else {
+        filtered = only_hosts(view.table.clone(), &asked.hosts);
+        &filtered
+    };
     let mut html = Html::default();
     controls(&mut html, view);
     html.raw("<div id=\"live\">");
     notices(&mut html, view);
-    facts(&mut html, view, &chosen);
+    facts(&mut html, view, chosen);
     plot_section(
         &mut html,
         "Latency",
         "Median of each host, on one scale.",
         |html| {
-            html.raw(&overview(&chosen, Width::Wide).inline("wide"));
-            html.raw(&overview(&chosen, Width::Narrow).inline("narrow"));
+            html.raw(&overview(chosen, Width::Wide).inline("wide"));
+            html.raw(&overview(chosen, Width::Narrow).inline("narrow"));
         },
     );
-    hosts::table(&mut html, &chosen);
-    panels(&mut html, &chosen);
+    hosts::table(&mut html, chosen);
+    panels(&mut html, chosen);
     let explained = if asked.hosts.is_empty() {
         "How often which latency occurred; the colours are on a logarithmic scale."
     } else {

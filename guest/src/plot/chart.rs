@@ -173,8 +173,8 @@ impl<'a> Chart<'a> {
         self.anchored(ink, text, at, HPos::Right)
     }
 
-    /// Says in the middle that there is nothing to see.
-    pub(super) fn nothing(&mut self) -> Drawn {
+    /// Says in the middle what there is none of.
+    pub(super) fn nothing(&mut self, what: &str) -> Drawn {
         let (width, height) = self.area.dim_in_pixel();
         let fine = FINE.unsigned_abs() * 2;
         let middle = (width / fine, height / fine);
@@ -184,7 +184,7 @@ impl<'a> Chart<'a> {
         );
         self.anchored(
             Ink::Label,
-            "No measurements in this period",
+            &format!("No {what} in this period"),
             at,
             HPos::Center,
         )

@@ -46,7 +46,7 @@ pub fn heatmap(table: &Table, width: Width) -> Plot {
     let body = chart::draw(layout, x, y, &mut |chart| {
         legend(chart, cells.most)?;
         if cells.most == 0 {
-            return chart.nothing();
+            return chart.nothing("measurements");
         }
         (0..SHADES).try_for_each(|shade| cells.draw(chart, shade))
     });

@@ -112,7 +112,7 @@ pub(crate) fn overview(table: &Table, width: Width) -> Plot {
             }
         }
         if lines.iter().all(|(_, runs)| runs.is_empty()) {
-            chart.nothing()?;
+            chart.nothing("measurements")?;
         }
         Ok(())
     });
@@ -201,7 +201,7 @@ pub(crate) fn panel(table: &Table, series: &Series<'_>) -> Plot {
             median(chart, series.number, run)?;
         }
         if group.buckets.is_empty() {
-            chart.nothing()?;
+            chart.nothing("measurements")?;
         }
         Ok(())
     });

@@ -32,7 +32,7 @@ pub fn rate(table: &Table, width: Width) -> Plot {
             chart.rectangle(Ink::Bar, (*start as f64, 0.0), (end as f64, *count as f64))?;
         }
         if bars.is_empty() {
-            chart.nothing()?;
+            chart.nothing("reports")?;
         }
         Ok(())
     });

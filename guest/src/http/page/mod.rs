@@ -7,7 +7,7 @@ use crate::http::access::{self, Denied, Site};
 use crate::http::query::Asked as Reading;
 use crate::http::stats::{compress, table};
 use crate::http::{Answer, Body};
-use crate::limits::{LOGIN_PAUSE, MAX_LOGIN_BYTES};
+use crate::limits::{LOGIN_PAUSE, MAX_LOGIN_BYTES, RETRY_AFTER_SECONDS};
 use crate::page::asked::{Asked, By};
 use crate::page::assets::Asset;
 use crate::page::{Storage, View, login, render};
@@ -18,8 +18,8 @@ use crate::stats::table::Table;
 use crate::store::Store;
 use form_urlencoded::{Serializer, parse};
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, SET_COOKIE,
-    VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, RETRY_AFTER,
+    SET_COOKIE, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 
@@ -115,7 +115,12 @@ async fn shown<D: Disk, C: Clock>(
         now_ms,
         fault: fault.as_deref(),
     });
-    html(status, page)
+    let mut answer = html(status, page);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        let seconds = HeaderValue::from(RETRY_AFTER_SECONDS);
+        answer.headers.insert(RETRY_AFTER, seconds);
+    }
+    answer
 }
 
 /// What is stored. Where the disk does not say, the page is shown without.
