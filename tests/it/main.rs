@@ -9,6 +9,7 @@ mod hostile;
 mod lifecycle;
 mod page;
 mod posting;
+mod reading;
 mod traps;
 mod wreckage;
 
