@@ -134,6 +134,10 @@ pub const SIDE_FILES_AT_ONCE: usize = 8;
 /// How long putting statistics together goes on before others have their turn.
 pub const TURN: Duration = Duration::from_millis(2);
 
+/// How long statistics are made at one call for it. One segment's takes about a
+/// tenth of a second, with turns for others.
+pub const UPKEEP_TIME: Duration = Duration::from_millis(200);
+
 /// Files below `index/` that are in the making and older than this were given up.
 pub const LITTER_AGE: Duration = Duration::from_secs(600);
 

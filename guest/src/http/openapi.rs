@@ -16,7 +16,7 @@ pub fn document() -> String {
             "license": { "name": "MIT", "identifier": "MIT" }
         },
         "paths": {
-    "/api/v1/reports": {
+            "/api/v1/reports": {
                 "get": get_reports(), "post": post_reports(), "options": preflight()
             },
             super::stats::STATS: { "get": stats },

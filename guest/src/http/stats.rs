@@ -290,7 +290,7 @@ pub fn describe(problem: impl Fn(&str) -> Value) -> Value {
     json!({
         "operationId": "getStats",
         "summary": "Latencies by group and bucket of time.",
-        "security": [{ "bearer": [] }],
+        "security": [{ "readToken": [] }],
         "parameters": [
             parameter("since", "RFC 3339, now, or relative like -15m; a day before until by itself.", text()),
             parameter("until", "The same; now by itself.", text()),
@@ -299,7 +299,7 @@ pub fn describe(problem: impl Fn(&str) -> Value) -> Value {
             parameter(
                 "where",
                 "A condition like /clientId:eq:abc; all must hold.",
-                json!({ "type": "array", "items": { "type": "string" } })
+                json!({ "type": "array", "maxItems": crate::limits::MAX_WHERE, "items": { "type": "string" } })
             )
         ],
         "responses": {

@@ -25,10 +25,11 @@ async fn segments(disk: &SimDisk) -> Vec<SegmentName> {
     names
 }
 
+/// A fixed period, so that answers are equal however late it is.
+const PERIOD: &str = "since=2026-11-23T07:00:00Z&until=2026-11-23T09:00:00Z";
+
 fn asked(world: &World, instance: &Instance) -> Table {
-    // The end is fixed, so that answers are equal however late it is.
-    let query = "since=2026-11-23T07:00:00Z&until=2026-11-23T09:00:00Z";
-    run(world, ask(&instance.disk, &instance.clock, query)).unwrap()
+    run(world, ask(&instance.disk, &instance.clock, PERIOD)).unwrap()
 }
 
 fn sound(world: &World) -> (Instance, Vec<SegmentName>, Table) {
@@ -63,8 +64,8 @@ fn a_good_file_is_taken_in_the_place_of_its_segment() {
     let other = asked(&world, &instance);
     assert_eq!(other.reports, table.reports - 39);
     assert!(other.groups.iter().any(|group| group.name == "invented"));
-    let query = "since=2026-11-23T07:00:00Z&until=2026-11-23T09:00:00Z&where=/_received:exists";
-    let scanned = run(&world, ask(&instance.disk, &instance.clock, query)).unwrap();
+    let query = format!("{PERIOD}&where=/_received:exists");
+    let scanned = run(&world, ask(&instance.disk, &instance.clock, &query)).unwrap();
     assert_eq!(scanned.groups, table.groups);
 }
 
@@ -106,7 +107,7 @@ fn other_settings_have_other_files() {
     let (instance, _, table) = sound(&world);
     let mut mapping = Mapping::default();
     mapping.set("STATS_HOST_NAME", "/url").unwrap();
-    let question = Question::parse("since=-1h", instance.clock.wall_ms()).unwrap();
+    let question = Question::parse(PERIOD, instance.clock.wall_ms()).unwrap();
     let other = answer(&instance.disk, &instance.clock, &mapping, &question);
     let other = run(&world, other).unwrap();
     assert!(
@@ -185,13 +186,13 @@ fn upkeep_makes_what_is_missing_and_removes_only_what_is_ours() {
     let world = World::new(1);
     let (instance, names, _) = sound(&world);
     let (disk, clock, mapping) = (&instance.disk, &instance.clock, Mapping::default());
+    let files = index_files(&world);
     let old = IndexFile::Temporary(crate::store::new_id(clock)).to_string();
     run(&world, async {
         put(disk, Folder::Index, &old, Vec::new()).await;
         clock.sleep(Duration::from_secs(700)).await;
     });
     let young = IndexFile::Temporary(crate::store::new_id(clock)).to_string();
-    let files = index_files(&world);
     let mut upkeep = Upkeep::default();
     let first = run(&world, async {
         for name in [young.as_str(), "notes.stats", "notes.txt"] {

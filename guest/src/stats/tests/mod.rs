@@ -132,7 +132,7 @@ impl Generator {
         match self.random.u8(0..12) {
             0 => "{\"t\":1,\"latency\":null,\"error\":\"timeout\"}".to_owned(),
             1 => "{\"t\":1,\"latency\":0}".to_owned(),
-            2 => format!("{{\"t\":1,\"latency\":{:e}}}", spread * 1e5),
+            2 => format!("{{\"t\":1,\"latency\":{:.0}e2}}", spread * 1e4),
             3 => format!("{{\"t\":1,\"latency\":{:.3}}}", spread),
             _ => format!(
                 "{{\"t\":1,\"latency\":{:.1}}}",

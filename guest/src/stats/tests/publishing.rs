@@ -96,6 +96,7 @@ fn each_report_counts_once_wherever_publishing_was_cut_off() {
             let crashed = world.run(publishing).done().is_none();
             world.crash_processes();
             world.settle();
+            world.crash_at(u64::MAX, Side::After);
             let heir = world.instance();
             let table = run(&world, ask(&heir.disk, &heir.clock, "since=-1h"));
             let table = table.unwrap();
