@@ -18,6 +18,8 @@ pub mod intake;
 pub mod journal;
 pub mod limits;
 mod mistakes;
+pub mod page;
+pub mod plot;
 pub mod problem;
 pub mod query;
 pub mod report;

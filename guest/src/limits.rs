@@ -201,3 +201,13 @@ pub const MAX_LOGIN_BYTES: u64 = 4 << 10;
 /// How long a login with a wrong token waits for its answer, so that guessing is
 /// slow.
 pub const LOGIN_PAUSE: Duration = Duration::from_millis(500);
+
+/// Hosts with a panel of their own; the others are in the table only. A page of
+/// more is too long to be looked at, and of too many bytes.
+pub const MAX_PANELS: usize = 24;
+
+/// Hosts that the page can be asked for at once: all that an answer tells apart.
+pub const MAX_HOSTS_ASKED: usize = MAX_GROUPS;
+
+/// Rows of a breakdown on the page; the statistics have them all.
+pub const MAX_BREAKDOWN_ROWS: usize = 20;

@@ -26,6 +26,7 @@ mod linker;
 mod listener;
 mod lock;
 mod log;
+mod read_token;
 mod server;
 mod settings;
 mod shutdown;

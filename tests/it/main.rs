@@ -9,6 +9,7 @@ mod entrances;
 mod hostile;
 mod image;
 mod lifecycle;
+mod page;
 mod posting;
 mod reading;
 mod recipes;

@@ -6,6 +6,8 @@ pub mod coding;
 pub mod cors;
 pub mod key;
 pub mod openapi;
+pub mod page;
+pub mod plots;
 pub mod query;
 pub mod request_id;
 pub mod routes;

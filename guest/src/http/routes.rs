@@ -1,5 +1,8 @@
 //! Which request goes where.
 
+use super::plots::Picture;
+use crate::page::assets::Asset;
+
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
@@ -15,6 +18,18 @@ pub enum Route {
     Ready,
     /// `GET /api/v1/stats`
     Stats,
+    /// `GET /api/v1/plots/…svg`
+    Plot(Picture),
+    /// `GET /`
+    Page,
+    /// `GET /style.css` and the like.
+    Asset(Asset),
+    /// `POST /login`
+    LogIn,
+    /// `POST /logout`
+    LogOut,
+    /// `GET /login`, `GET /logout`
+    ToPage,
     /// `GET /openapi.json`
     OpenApi,
     /// Nothing there.
@@ -45,7 +60,18 @@ impl Route {
             "/readyz" => read(Route::Ready),
             super::stats::STATS => read(Route::Stats),
             "/openapi.json" => read(Route::OpenApi),
-            _ => Route::NotFound,
+            "/" => read(Route::Page),
+            "/login" | "/logout" => match method {
+                "POST" if path == "/login" => Route::LogIn,
+                "POST" => Route::LogOut,
+                "GET" | "HEAD" => Route::ToPage,
+                _ => Route::MethodNotAllowed("GET, HEAD, POST"),
+            },
+            _ => match (Picture::at(path), Asset::at(path)) {
+                (Some(picture), _) => read(Route::Plot(picture)),
+                (_, Some(asset)) => read(Route::Asset(asset)),
+                _ => Route::NotFound,
+            },
         }
     }
 }
@@ -69,6 +95,20 @@ mod tests {
             ("HEAD", "/.well-known/healthcheck", Route::Health),
             ("POST", "/readyz", Route::MethodNotAllowed(READ)),
             ("GET", "/openapi.json", Route::OpenApi),
+            ("GET", "/", Route::Page),
+            ("POST", "/", Route::MethodNotAllowed(READ)),
+            ("POST", "/login", Route::LogIn),
+            ("POST", "/logout", Route::LogOut),
+            ("GET", "/logout", Route::ToPage),
+            ("PUT", "/login", Route::MethodNotAllowed("GET, HEAD, POST")),
+            ("HEAD", "/style.css", Route::Asset(Asset::Style)),
+            ("GET", "/api/v1/plots/rate.svg", Route::Plot(Picture::Rate)),
+            (
+                "POST",
+                "/api/v1/plots/rate.svg",
+                Route::MethodNotAllowed(READ),
+            ),
+            ("GET", "/api/v1/plots/", Route::NotFound),
             ("GET", "/api/v1/stats", Route::Stats),
             ("POST", "/api/v1/stats", Route::MethodNotAllowed(READ)),
             ("GET", "/api/v1/reports/", Route::NotFound),

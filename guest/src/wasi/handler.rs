@@ -5,9 +5,11 @@ use super::Component;
 use super::instance::{Instance, instance};
 use crate::clock::Clock as _;
 use crate::http::routes::Route;
-use crate::http::{Answer, Body as Content, access, cors, key, openapi, query, request_id, stats};
+use crate::http::{
+    Answer, Body as Content, access, cors, key, openapi, page, plots, query, request_id, stats,
+};
 use crate::intake::Submission;
-use crate::limits::MAX_BYTES_IN_FLIGHT;
+use crate::limits::{MAX_BYTES_IN_FLIGHT, MAX_LOGIN_BYTES};
 use crate::problem::{Problem, Refusal};
 use crate::store::AcceptError;
 use futures::{StreamExt as _, stream};
@@ -122,6 +124,26 @@ async fn route(instance: &Instance, head: &Head, request: Request) -> Answer {
             })
             .await
         }
+        Route::Plot(picture) => {
+            read(instance, head, &request, async |asked| {
+                plots::respond(&instance.store, &instance.questions, picture, asked).await
+            })
+            .await
+        }
+        Route::Page => {
+            let sent = Sent::of(&request);
+            page::respond(&instance.store, &instance.questions, sent.visitor(head)).await
+        }
+        Route::Asset(asset) => page::asset(asset, Sent::of(&request).accept_encoding.as_deref()),
+        Route::LogIn => {
+            let sent = Sent::of(&request);
+            match login_form(instance, request).await {
+                Ok(form) => page::log_in(&instance.store, sent.visitor(head), &form).await,
+                Err(problem) => Answer::problem(&problem),
+            }
+        }
+        Route::LogOut => page::log_out(Sent::of(&request).visitor(head)),
+        Route::ToPage => page::to_page(),
         Route::Preflight => cors::preflight(),
         Route::Health => Answer::health(),
         Route::Ready => match instance.store.probe().await {
@@ -132,6 +154,71 @@ async fn route(instance: &Instance, head: &Head, request: Request) -> Answer {
         Route::NotFound => Answer::not_found(),
         Route::MethodNotAllowed(allow) => Answer::method_not_allowed(&head.method, allow),
     }
+}
+
+/// The headers that the page looks at.
+struct Sent {
+    accept: Option<String>,
+    accept_encoding: Option<String>,
+    authorization: Option<String>,
+    cookie: Option<String>,
+    host: Option<String>,
+    forwarded_host: Option<String>,
+    forwarded_proto: Option<String>,
+}
+
+impl Sent {
+    fn of(request: &Request) -> Sent {
+        let headers = request.get_headers();
+        let header = |name| header(&headers, name);
+        Sent {
+            accept: header("accept"),
+            accept_encoding: header("accept-encoding"),
+            authorization: header("authorization"),
+            // A client may send several (RFC 9113 §8.2.3).
+            cookie: joined(&headers, "cookie"),
+            // `Host` is no header to a component; the authority is what it said.
+            host: request.get_authority(),
+            forwarded_host: header("x-forwarded-host"),
+            forwarded_proto: header("x-forwarded-proto"),
+        }
+    }
+
+    fn visitor<'a>(&'a self, head: &'a Head) -> page::Visitor<'a> {
+        page::Visitor {
+            reading: query::Asked {
+                query: head.query.as_deref(),
+                accept: self.accept.as_deref(),
+                accept_encoding: self.accept_encoding.as_deref(),
+            },
+            authorization: self.authorization.as_deref(),
+            cookie: self.cookie.as_deref(),
+            site: access::Site {
+                origin: head.origin.as_deref(),
+                host: self.host.as_deref(),
+                forwarded_host: self.forwarded_host.as_deref(),
+                forwarded_proto: self.forwarded_proto.as_deref(),
+            },
+        }
+    }
+}
+
+/// All values of a header that are text, as one.
+fn joined(headers: &Fields, name: &str) -> Option<String> {
+    let values = headers.get(name).into_iter();
+    let texts = values.filter_map(|value| String::from_utf8(value).ok());
+    let texts: Vec<String> = texts.collect();
+    (!texts.is_empty()).then(|| texts.join("; "))
+}
+
+async fn login_form(instance: &Instance, request: Request) -> Result<Vec<u8>, Problem> {
+    let declared = header(&request.get_headers(), "content-length");
+    let declared = declared.and_then(|length| length.parse().ok());
+    let bytes = declared.unwrap_or(MAX_LOGIN_BYTES);
+    if bytes > MAX_LOGIN_BYTES {
+        return Err(page::too_large());
+    }
+    Body::reserve(instance, bytes)?.read(request).await
 }
 
 /// Answers a question of somebody who may ask.
