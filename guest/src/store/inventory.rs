@@ -1,0 +1,135 @@
+//! What is stored: the published segments and their sizes, and who reads them.
+//!
+//! A published file never changes, so its size is asked for once.
+
+use super::Store;
+use crate::clock::Clock;
+use crate::disk::{Disk, DiskError, DiskFile, DiskResult, Folder};
+use crate::limits::{INVENTORY_SHARE, INVENTORY_TRUST, MAX_SIZES_A_LOOK};
+use crate::segment::name::SegmentName;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// What an instance knows of the stored segments.
+#[derive(Debug, Default)]
+pub(super) struct Inventory {
+    sizes: BTreeMap<SegmentName, u64>,
+    segments: u64,
+    /// When it was taken, and how long that took.
+    taken: Option<(Duration, Duration)>,
+}
+
+/// A published segment; its size, bytes, if it is known yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stored {
+    pub(super) name: SegmentName,
+    pub(super) bytes: Option<u64>,
+}
+
+impl Stored {
+    /// What the oldest come first by: when their last report was received.
+    fn age_key(&self) -> (u64, SegmentName) {
+        (self.name.last_ms, self.name)
+    }
+}
+
+/// The segments that are being read in this instance.
+pub(super) type Readers = Rc<RefCell<BTreeMap<SegmentName, u32>>>;
+
+/// As long as this lives, its segment is not pruned by this instance. Another
+/// may remove the name; what is open stays readable to its end all the same, as
+/// POSIX has it.
+#[derive(Debug)]
+pub struct Reading {
+    readers: Readers,
+    name: SegmentName,
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        let mut readers = self.readers.borrow_mut();
+        if let Some(number) = readers.get_mut(&self.name) {
+            *number -= 1;
+            if *number == 0 {
+                readers.remove(&self.name);
+            }
+        }
+    }
+}
+
+impl<D: Disk, C: Clock> Store<D, C> {
+    /// Says that a segment is being read.
+    pub fn reading(&self, name: SegmentName) -> Reading {
+        *self.readers.borrow_mut().entry(name).or_insert(0) += 1;
+        Reading {
+            readers: Rc::clone(&self.readers),
+            name,
+        }
+    }
+
+    pub(super) fn is_read(&self, name: &SegmentName) -> bool {
+        self.readers.borrow().contains_key(name)
+    }
+
+    /// Whether looking again would not take too much of the time.
+    pub(super) fn may_look(&self, now: Duration) -> bool {
+        let taken = self.inventory.borrow().taken;
+        taken.is_none_or(|(at, took)| now.saturating_sub(at) >= took * INVENTORY_SHARE)
+    }
+
+    /// All published segments, the oldest first, as [`Folder::Data`] is now.
+    pub(super) async fn take_inventory(&self) -> DiskResult<Vec<Stored>> {
+        let began = self.clock.monotonic();
+        let names = self.disk.list(Folder::Data).await?;
+        let mut stored: Vec<Stored> = {
+            let known = self.inventory.borrow();
+            let names = names.iter().filter_map(|name| SegmentName::parse(name));
+            let sized = |name| Stored {
+                name,
+                bytes: known.sizes.get(&name).copied(),
+            };
+            names.map(sized).collect()
+        };
+        drop(names);
+        stored.sort_unstable_by_key(Stored::age_key);
+        let unknown = stored.iter_mut().filter(|one| one.bytes.is_none());
+        for one in unknown.take(MAX_SIZES_A_LOOK) {
+            one.bytes = self.size_of(&one.name).await?;
+            self.clock.breathe().await;
+        }
+        let sizes = stored.iter().filter_map(|one| Some((one.name, one.bytes?)));
+        let mut inventory = self.inventory.borrow_mut();
+        inventory.sizes = sizes.collect();
+        inventory.segments = stored.len() as u64;
+        let now = self.clock.monotonic();
+        inventory.taken = Some((now, now.saturating_sub(began)));
+        Ok(stored)
+    }
+
+    /// `None` where the file has gone meanwhile.
+    async fn size_of(&self, name: &SegmentName) -> DiskResult<Option<u64>> {
+        let file = self.disk.open(Folder::Data, &name.to_string(), false);
+        match file.await {
+            Ok(file) => file.size().await.map(Some),
+            Err(DiskError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn forget(&self, name: &SegmentName) {
+        let mut inventory = self.inventory.borrow_mut();
+        inventory.sizes.remove(name);
+        inventory.segments = inventory.segments.saturating_sub(1);
+    }
+
+    /// Segments and their bytes, if this instance has looked lately.
+    pub(super) fn stored_lately(&self) -> Option<(u64, u64)> {
+        let inventory = self.inventory.borrow();
+        let (at, took) = inventory.taken?;
+        let trusted = (took * INVENTORY_SHARE).max(INVENTORY_TRUST) + took;
+        let fresh = self.clock.monotonic().saturating_sub(at) <= trusted;
+        fresh.then(|| (inventory.segments, inventory.sizes.values().sum()))
+    }
+}
