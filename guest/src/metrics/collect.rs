@@ -160,7 +160,10 @@ fn flushing(metrics: &Metrics, holdings: &Holdings) -> Vec<Family> {
             "netwatch_flushes_total",
             "Segments published, by what brought it about.",
             "reason",
-            FlushReason::ALL.iter().map(|(_, name)| *name).zip(&metrics.flushes),
+            FlushReason::ALL
+                .iter()
+                .map(|(_, name)| *name)
+                .zip(&metrics.flushes),
         ),
         counter(
             "netwatch_flush_errors_total",
@@ -207,7 +210,10 @@ fn storage(metrics: &Metrics, holdings: &Holdings) -> Vec<Family> {
             "netwatch_pruned_files_total",
             "Segments removed by the rules for keeping them.",
             "cause",
-            PruneCause::ALL.iter().map(|(_, name)| *name).zip(&metrics.pruned),
+            PruneCause::ALL
+                .iter()
+                .map(|(_, name)| *name)
+                .zip(&metrics.pruned),
         ),
         counter(
             "netwatch_pruned_bytes_total",
@@ -257,7 +263,10 @@ fn reading(metrics: &Metrics) -> Vec<Family> {
         "netwatch_query_duration_seconds",
         "Time a question to the reading side took, to the end of the answer.",
         "kind",
-        QueryKind::ALL.iter().map(|(_, name)| *name).zip(&metrics.query),
+        QueryKind::ALL
+            .iter()
+            .map(|(_, name)| *name)
+            .zip(&metrics.query),
     );
     vec![queries, durations]
 }

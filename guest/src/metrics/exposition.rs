@@ -109,9 +109,8 @@ pub fn merge(all: &mut Vec<Family>, more: &[Family]) {
             continue;
         };
         for sample in &family.samples {
-            let same = |one: &&mut Sample| {
-                one.suffix == sample.suffix && one.labels == sample.labels
-            };
+            let same =
+                |one: &&mut Sample| one.suffix == sample.suffix && one.labels == sample.labels;
             match known.samples.iter_mut().find(same) {
                 None => known.samples.push(sample.clone()),
                 Some(one) if family.kind == Kind::Shared => {
@@ -248,7 +247,10 @@ mod tests {
         merge(&mut all, &[family(&[400, 90])]);
         let once = family(&[10, 300, 2_000_000, 400, 90]);
         for (merged, counted) in all[0].samples.iter().zip(&once.samples) {
-            assert_eq!((&merged.suffix, &merged.labels), (&counted.suffix, &counted.labels));
+            assert_eq!(
+                (&merged.suffix, &merged.labels),
+                (&counted.suffix, &counted.labels)
+            );
             assert!((merged.value - counted.value).abs() < 1e-9, "{merged:?}");
         }
     }

@@ -118,9 +118,14 @@ mod tests {
             "netwatch_http_request_duration_seconds_count{route=\"other\"} 500",
             "netwatch_http_requests_in_flight 1",
         ] {
-            assert!(text.lines().any(|found| found == line), "{line} not in {text}");
+            assert!(
+                text.lines().any(|found| found == line),
+                "{line} not in {text}"
+            );
         }
-        let series = text.lines().filter(|line| line.starts_with("netwatch_http_requests_total"));
+        let series = text
+            .lines()
+            .filter(|line| line.starts_with("netwatch_http_requests_total"));
         assert_eq!(series.count(), 3);
     }
 }

@@ -135,7 +135,10 @@ pub(crate) enum Synced {
 }
 
 impl Synced {
-    const ALL: [(Synced, &str); 2] = [(Synced::Segment, "segment"), (Synced::Directory, "directory")];
+    const ALL: [(Synced, &str); 2] = [
+        (Synced::Segment, "segment"),
+        (Synced::Directory, "directory"),
+    ];
 }
 
 /// All that one instance counts, from its start.

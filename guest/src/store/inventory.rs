@@ -110,8 +110,8 @@ impl<D: Disk, C: Clock> Store<D, C> {
 
     /// `None` where the file has gone meanwhile.
     async fn size_of(&self, name: &SegmentName) -> DiskResult<Option<u64>> {
-        let file = self.disk.open(Folder::Data, &name.to_string(), false);
-        match file.await {
+        let path = name.to_string();
+        match self.disk.open(Folder::Data, &path, false).await {
             Ok(file) => file.size().await.map(Some),
             Err(DiskError::NotFound) => Ok(None),
             Err(error) => Err(error),

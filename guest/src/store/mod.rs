@@ -39,6 +39,7 @@ mod flusher;
 mod inventory;
 mod lease;
 mod live;
+mod place;
 mod plan;
 mod prune;
 mod publish;

@@ -23,7 +23,7 @@
 //! 3. Where instances flush for each other, one that was thought dead may still
 //!    be about to link a segment that is done with since. It makes its temporary
 //!    file first, then looks whether its plan is still the last one, or its
-//!    journal still there, and then links ([`Claim`](super::publish::Claim)). So
+//!    journal still there, and then links ([`Claim`](super::place::Claim)). So
 //!    `journal/` is listed once more, and all temporary files of others go: who
 //!    looked before 2 has made its file before that and links nothing any more;
 //!    who looks later sees that it was overtaken.
