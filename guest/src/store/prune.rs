@@ -95,6 +95,16 @@ impl<D: Disk, C: Clock> Store<D, C> {
         });
     }
 
+    /// Prunes at once, as if it had not for long.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    #[cfg(test)]
+    pub(super) async fn prune_now(&self, shortage: u64) -> DiskResult<()> {
+        self.pruned.set(Pruned::default());
+        self.pass(self.clock.monotonic(), shortage).await
+    }
+
     fn is_pass_due(&self, now: Duration, shortage: u64) -> bool {
         let pause = match self.flushing.get() {
             // Called after a flush, and by who flushes only.
