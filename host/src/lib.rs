@@ -26,6 +26,8 @@ mod linker;
 mod listener;
 mod lock;
 mod log;
+mod metrics;
+mod retention;
 mod server;
 mod settings;
 mod shutdown;

@@ -81,6 +81,12 @@ pub(crate) const DRAIN_TIME: Duration = Duration::from_secs(30);
 /// Between two `maintenance.tick` calls.
 pub(crate) const TICK: Duration = Duration::from_secs(1);
 
+/// Without a sign of the worker that looks after what is stored, another does.
+pub(crate) const RETENTION_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long an instance has to tell its numbers for the metrics.
+pub(crate) const METRICS_TIME: Duration = Duration::from_secs(2);
+
 /// An instance that lived this long was no failed start.
 pub(crate) const SETTLED: Duration = Duration::from_secs(10);
 

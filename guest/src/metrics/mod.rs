@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// Why reports were refused: the `reason` of the problem document. The last is
 /// for any other.
-pub const REASONS: [&str; 22] = [
+pub const REASONS: [&str; 20] = [
     "origin",
     "key-missing",
     "key-wrong",
@@ -30,9 +30,7 @@ pub const REASONS: [&str; 22] = [
     "busy",
     "backlog",
     "disk",
-    "configuration",
     "incomplete",
-    "framing",
     "timeout",
     "body",
     "overloaded",

@@ -98,6 +98,7 @@ impl Instance {
                 intake: collector.netwatch_server_intake(),
                 service: &service,
                 usage: &usage,
+                name: &entry.name,
                 calls: Cell::new(0),
                 recovery: Notify::new(),
                 leave: watch::Sender::new(Leave::Stay),
@@ -134,6 +135,7 @@ struct Duty<'a> {
     intake: &'a intake::Guest,
     service: &'a Arc<Service>,
     usage: &'a Usage,
+    name: &'a str,
     /// `wasi:http` calls so far.
     calls: Cell<u64>,
     recovery: Notify,
@@ -151,6 +153,7 @@ impl Duty<'_> {
             self.take_jobs(jobs),
             self.recover_when_asked(),
             self.tick(),
+            self.tell_when_asked(),
             self.await_stop(),
         )?;
         let why = *self.leave.borrow();
@@ -296,7 +299,9 @@ impl Duty<'_> {
                 _ = ticks.tick() => {}
                 () = &mut told => return Ok(()),
             }
-            let vitals = self.maintenance.call_tick(self.store).await?;
+            let errand = self.seat.retention.errand(self.seat.worker);
+            let vitals = self.maintenance.call_tick(self.store, errand).await?;
+            self.tell().await?;
             self.seat
                 .load
                 .writable
@@ -313,6 +318,24 @@ impl Duty<'_> {
         }
     }
 
+    async fn tell_when_asked(&self) -> Result<()> {
+        let mut told = pin!(self.told_to_leave());
+        loop {
+            tokio::select! {
+                () = self.seat.meter.asked() => self.tell().await?,
+                () = &mut told => return Ok(()),
+            }
+        }
+    }
+
+    /// Tells what the instance counts, for the metrics.
+    async fn tell(&self) -> Result<()> {
+        let metrics = self.maintenance.call_metrics(self.store).await?;
+        let memory = self.usage.memory_bytes();
+        self.seat.meter.tell(self.name, metrics, memory);
+        Ok(())
+    }
+
     /// Waits for the calls in flight, then publishes everything.
     async fn finish(&self) -> Result<()> {
         if timeout(limits::GRACE, self.busy.closed()).await.is_err() {
@@ -321,10 +344,13 @@ impl Duty<'_> {
                 "calls are still in flight; leaving them"
             );
         }
-        timeout(limits::DRAIN_TIME, self.maintenance.call_drain(self.store))
+        let drained = timeout(limits::DRAIN_TIME, self.maintenance.call_drain(self.store))
             .await
-            .map_err(|_| format_err!("publishing took too long; the rest is in the journal"))??
-            .map_err(|reason| format_err!("not everything is published: {reason}"))
+            .map_err(|_| format_err!("publishing took too long; the rest is in the journal"))??;
+        if *self.leave.borrow() == Leave::Relieved {
+            self.tell().await?;
+        }
+        drained.map_err(|reason| format_err!("not everything is published: {reason}"))
     }
 }
 
