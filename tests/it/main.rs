@@ -7,7 +7,9 @@ mod disk;
 mod entrances;
 mod hostile;
 mod lifecycle;
+mod metrics;
 mod posting;
+mod retention;
 mod traps;
 mod wreckage;
 
