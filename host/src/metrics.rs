@@ -41,8 +41,8 @@ pub(crate) struct Meter {
     traps: Counter,
     failures: Counter,
     asked: Notify,
-    /// Counts what was told.
-    told: watch::Sender<u64>,
+    /// Counts the answers to that.
+    answers: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -64,7 +64,11 @@ impl Meter {
         let families = metrics.into_iter().map(family).collect();
         self.account().living.insert(instance.to_owned(), families);
         self.memory_bytes.store(memory_bytes, Ordering::Relaxed);
-        self.told.send_modify(|told| *told += 1);
+    }
+
+    /// What was told is told to who asked.
+    pub(crate) fn answered(&self) {
+        self.answers.send_modify(|answers| *answers += 1);
     }
 
     /// An instance is gone: what it counted stays, what it held does not.
@@ -143,15 +147,15 @@ impl Meters {
         let asked: Vec<_> = self
             .workers
             .iter()
-            .map(|worker| worker.told.subscribe())
+            .map(|worker| worker.answers.subscribe())
             .collect();
         for worker in &self.workers {
             worker.asked.notify_one();
         }
         let deadline = tokio::time::Instant::now() + limits::METRICS_TIME;
-        for mut told in asked {
+        for mut answer in asked {
             // Late, or gone: either way there is what was told last.
-            let _ = timeout_at(deadline, told.changed()).await;
+            let _ = timeout_at(deadline, answer.changed()).await;
         }
     }
 

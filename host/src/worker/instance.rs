@@ -11,7 +11,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
-use tokio::sync::{Notify, OwnedMutexGuard, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, Notify, OwnedMutexGuard, mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use wasmtime::component::Accessor;
 use wasmtime::{Result, Store, format_err};
@@ -101,6 +101,7 @@ impl Instance {
                 name: &entry.name,
                 calls: Cell::new(0),
                 recovery: Notify::new(),
+                telling: Mutex::new(()),
                 leave: watch::Sender::new(Leave::Stay),
                 busy: watch::Sender::new(()),
             };
@@ -139,6 +140,7 @@ struct Duty<'a> {
     /// `wasi:http` calls so far.
     calls: Cell<u64>,
     recovery: Notify,
+    telling: Mutex<()>,
     leave: watch::Sender<Leave>,
     /// Held by every task that is not finished.
     busy: watch::Sender<()>,
@@ -322,7 +324,10 @@ impl Duty<'_> {
         let mut told = pin!(self.told_to_leave());
         loop {
             tokio::select! {
-                () = self.seat.meter.asked() => self.tell().await?,
+                () = self.seat.meter.asked() => {
+                    self.tell().await?;
+                    self.seat.meter.answered();
+                }
                 () = &mut told => return Ok(()),
             }
         }
@@ -330,6 +335,8 @@ impl Duty<'_> {
 
     /// Tells what the instance counts, for the metrics.
     async fn tell(&self) -> Result<()> {
+        // One at a time, so that what is older does not come after what is newer.
+        let _one_at_a_time = self.telling.lock().await;
         let metrics = self.maintenance.call_metrics(self.store).await?;
         let memory = self.usage.memory_bytes();
         self.seat.meter.tell(self.name, metrics, memory);
