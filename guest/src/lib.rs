@@ -20,6 +20,7 @@ pub mod limits;
 pub mod metrics;
 mod mistakes;
 pub mod problem;
+pub mod query;
 pub mod report;
 pub mod segment;
 #[cfg(any(test, feature = "testing"))]

@@ -9,6 +9,7 @@ mod hostile;
 mod lifecycle;
 mod metrics;
 mod posting;
+mod reading;
 mod retention;
 mod traps;
 mod wreckage;

@@ -8,6 +8,7 @@ use crate::intake::{Submission, check};
 use crate::journal::writer::Batch;
 use crate::limits::MAX_FRAME_BYTES;
 use crate::problem::{Problem, Refusal};
+use crate::query::gate::Gate;
 use crate::report::Stamper;
 use crate::store::Store;
 use futures::lock::Mutex;
@@ -23,6 +24,8 @@ pub(super) struct Instance {
     pub(super) settings: Settings,
     pub(super) store: Rc<WasiStore>,
     stamper: RefCell<Stamper>,
+    /// Bounds the questions answered at once.
+    pub(super) questions: Gate,
     /// Bytes of bodies that are being read.
     pub(super) reading_bytes: std::cell::Cell<u64>,
 }
@@ -67,6 +70,7 @@ async fn make() -> Result<Instance, Problem> {
         stamper: RefCell::new(Stamper::new(clock.random())),
         store: Store::new(disk, clock, settings.clone()),
         settings,
+        questions: Gate::default(),
         reading_bytes: std::cell::Cell::new(0),
     })
 }
@@ -81,6 +85,8 @@ impl Instance {
         let mut verdicts = Vec::with_capacity(submissions.len());
         let mut rest = submissions;
         while !rest.is_empty() {
+            // If there is none, storing says so.
+            let _ = self.store.wait_for_room().await;
             let (mut judged, batch) = self.judge(rest);
             trap_if_asked(&rest[..judged.len()], b"\"trap\":\"before\"");
             let accepted = self.store.accept(batch).await;
