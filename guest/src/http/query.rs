@@ -84,6 +84,7 @@ async fn find<D: Disk, C: Clock>(
         coder: Some(coder),
         begun: false,
         wanted: false,
+        done: false,
         store: Rc::clone(store),
         began,
     };
@@ -123,6 +124,8 @@ struct Writer<D: Disk, C: Clock> {
     begun: bool,
     /// Whether anybody has asked for the first piece: nobody does after `HEAD`.
     wanted: bool,
+    /// Whether the last piece has been made.
+    done: bool,
     store: Rc<Store<D, C>>,
     /// When the question came.
     began: Duration,
@@ -130,7 +133,7 @@ struct Writer<D: Disk, C: Clock> {
 
 impl<D: Disk, C: Clock> Drop for Writer<D, C> {
     fn drop(&mut self) {
-        let outcome = if self.coder.is_some() && self.wanted {
+        let outcome = if self.wanted && !self.done {
             Outcome::Abandoned
         } else {
             Outcome::Answered
@@ -168,6 +171,7 @@ impl<D: Disk, C: Clock> Writer<D, C> {
             let mut piece = coder.encode(content).ok()?;
             if ended {
                 piece.extend(coder.finish().ok()?);
+                self.done = true;
             } else {
                 self.coder = Some(coder);
             }
