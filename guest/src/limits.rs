@@ -92,6 +92,10 @@ pub const INVENTORY_SHARE: u32 = 100;
 /// How long an instance believes what it saw of the stored segments.
 pub const INVENTORY_TRUST: Duration = Duration::from_secs(15);
 
+/// Segments that are known one by one to who prunes, the oldest: about 120 bytes
+/// each. Those beyond are counted, and taken to be as large as these.
+pub const MAX_INVENTORY: usize = 100_000;
+
 /// Sizes of files asked for in one look: about 50 µs each. Those beyond are for
 /// the next look, and count for nothing until then.
 pub const MAX_SIZES_A_LOOK: usize = 20_000;

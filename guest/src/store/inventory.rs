@@ -5,10 +5,10 @@
 use super::Store;
 use crate::clock::Clock;
 use crate::disk::{Disk, DiskError, DiskFile, DiskResult, Folder};
-use crate::limits::{INVENTORY_SHARE, INVENTORY_TRUST, MAX_SIZES_A_LOOK};
+use crate::limits::{INVENTORY_SHARE, INVENTORY_TRUST, MAX_INVENTORY, MAX_SIZES_A_LOOK};
 use crate::segment::name::SegmentName;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -16,9 +16,29 @@ use std::time::Duration;
 #[derive(Debug, Default)]
 pub(super) struct Inventory {
     sizes: BTreeMap<SegmentName, u64>,
-    segments: u64,
+    /// Segments that are younger than all of these and not known one by one.
+    beyond: u64,
     /// When it was taken, and how long that took.
     taken: Option<(Duration, Duration)>,
+}
+
+impl Inventory {
+    /// What those beyond are taken for.
+    fn beyond_bytes(&self) -> u64 {
+        let known: u64 = self.sizes.values().sum();
+        let each = known.checked_div(self.sizes.len() as u64).unwrap_or(0);
+        self.beyond.saturating_mul(each)
+    }
+}
+
+/// All that is stored.
+#[derive(Debug, Default)]
+pub(super) struct Shelf {
+    /// The oldest segments, in the order in which they are to go: by when their
+    /// last report was received.
+    pub(super) stored: Vec<Stored>,
+    /// Bytes of the others; 0 if these are all.
+    pub(super) beyond_bytes: u64,
 }
 
 /// A published segment; its size, bytes, if it is known yet.
@@ -26,13 +46,6 @@ pub(super) struct Inventory {
 pub(super) struct Stored {
     pub(super) name: SegmentName,
     pub(super) bytes: Option<u64>,
-}
-
-impl Stored {
-    /// What the oldest come first by: when their last report was received.
-    fn age_key(&self) -> (u64, SegmentName) {
-        (self.name.last_ms, self.name)
-    }
 }
 
 /// The segments that are being read in this instance.
@@ -79,21 +92,29 @@ impl<D: Disk, C: Clock> Store<D, C> {
         taken.is_none_or(|(at, took)| now.saturating_sub(at) >= took * INVENTORY_SHARE)
     }
 
-    /// All published segments, the oldest first, as [`Folder::Data`] is now.
-    pub(super) async fn take_inventory(&self) -> DiskResult<Vec<Stored>> {
+    /// The published segments, as [`Folder::Data`] is now.
+    pub(super) async fn take_inventory(&self) -> DiskResult<Shelf> {
         let began = self.clock.monotonic();
-        let names = self.disk.list(Folder::Data).await?;
-        let mut stored: Vec<Stored> = {
-            let known = self.inventory.borrow();
-            let names = names.iter().filter_map(|name| SegmentName::parse(name));
-            let sized = |name| Stored {
-                name,
-                bytes: known.sizes.get(&name).copied(),
+        let begin = || (BinaryHeap::new(), 0_u64);
+        let put = |(oldest, number): &mut (BinaryHeap<(u64, SegmentName)>, u64), name: &str| {
+            let Some(name) = SegmentName::parse(name) else {
+                return;
             };
-            names.map(sized).collect()
+            *number += 1;
+            oldest.push((name.last_ms, name));
+            if oldest.len() > MAX_INVENTORY {
+                oldest.pop();
+            }
         };
-        drop(names);
-        stored.sort_unstable_by_key(Stored::age_key);
+        let (oldest, number) = self.disk.scan(Folder::Data, begin, put).await?;
+        let mut stored: Vec<Stored> = {
+            let known = &self.inventory.borrow().sizes;
+            let sized = |(_, name)| Stored {
+                name,
+                bytes: known.get(&name).copied(),
+            };
+            oldest.into_sorted_vec().into_iter().map(sized).collect()
+        };
         let unknown = stored.iter_mut().filter(|one| one.bytes.is_none());
         for one in unknown.take(MAX_SIZES_A_LOOK) {
             one.bytes = self.size_of(&one.name).await?;
@@ -102,10 +123,14 @@ impl<D: Disk, C: Clock> Store<D, C> {
         let sizes = stored.iter().filter_map(|one| Some((one.name, one.bytes?)));
         let mut inventory = self.inventory.borrow_mut();
         inventory.sizes = sizes.collect();
-        inventory.segments = stored.len() as u64;
+        inventory.beyond = number - stored.len() as u64;
         let now = self.clock.monotonic();
         inventory.taken = Some((now, now.saturating_sub(began)));
-        Ok(stored)
+        let beyond_bytes = inventory.beyond_bytes();
+        Ok(Shelf {
+            stored,
+            beyond_bytes,
+        })
     }
 
     /// `None` where the file has gone meanwhile.
@@ -121,7 +146,6 @@ impl<D: Disk, C: Clock> Store<D, C> {
     pub(super) fn forget(&self, name: &SegmentName) {
         let mut inventory = self.inventory.borrow_mut();
         inventory.sizes.remove(name);
-        inventory.segments = inventory.segments.saturating_sub(1);
     }
 
     /// Segments and their bytes, if this instance has looked lately.
@@ -130,6 +154,8 @@ impl<D: Disk, C: Clock> Store<D, C> {
         let (at, took) = inventory.taken?;
         let trusted = (took * INVENTORY_SHARE).max(INVENTORY_TRUST) + took;
         let fresh = self.clock.monotonic().saturating_sub(at) <= trusted;
-        fresh.then(|| (inventory.segments, inventory.sizes.values().sum()))
+        let segments = inventory.sizes.len() as u64 + inventory.beyond;
+        let bytes = || inventory.sizes.values().sum::<u64>() + inventory.beyond_bytes();
+        fresh.then(|| (segments, bytes()))
     }
 }

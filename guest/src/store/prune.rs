@@ -34,7 +34,7 @@
 //! that were removed and not synced, whole, and with nothing else to publish
 //! them: they are pruned again.
 
-use super::inventory::Stored;
+use super::inventory::{Shelf, Stored};
 use super::settle::read_whole;
 use super::{Flushing, Store};
 use crate::clock::Clock;
@@ -117,7 +117,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
     }
 
     async fn pass(&self, now: Duration, shortage: u64) -> DiskResult<()> {
-        let mut stored = self.take_inventory().await?;
+        let mut shelf = self.take_inventory().await?;
         let by_age_at = self.pruned.get().by_age_at;
         let rules = Rules {
             settings: &self.settings,
@@ -125,7 +125,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
             shortage,
             by_age: by_age_at.is_none_or(|at| now.saturating_sub(at) >= AGE_PAUSE),
         };
-        if choose(&stored, &rules, |_| false).is_empty() {
+        if choose(&shelf, &rules, |_| false).is_empty() {
             return Ok(());
         }
         let Some(unsettled) = self.unsettled().await? else {
@@ -135,8 +135,8 @@ impl<D: Disk, C: Clock> Store<D, C> {
             (self.is_read(name) && !made(Mistake::PruneWhatIsRead))
                 || unsettled.contains(&Id(name.id))
         };
-        let chosen = choose(&stored, &rules, spare);
-        stored.clear();
+        let chosen = choose(&shelf, &rules, spare);
+        shelf.stored.clear();
         if chosen.is_empty() {
             return Ok(());
         }
@@ -240,10 +240,12 @@ impl<D: Disk, C: Clock> Store<D, C> {
     }
 }
 
-/// What is to go, the oldest first. `stored` is in that order.
-fn choose(stored: &[Stored], rules: &Rules<'_>, spare: impl Fn(&SegmentName) -> bool) -> Chosen {
+/// What is to go, the oldest first.
+fn choose(shelf: &Shelf, rules: &Rules<'_>, spare: impl Fn(&SegmentName) -> bool) -> Chosen {
+    let stored = &shelf.stored;
     let mut chosen = choose_by_age(stored, rules, &spare);
-    let mut left: u64 = stored.iter().filter_map(|one| one.bytes).sum();
+    let known: u64 = stored.iter().filter_map(|one| one.bytes).sum();
+    let mut left = known + shelf.beyond_bytes;
     let mut lacking = rules.shortage;
     for (_, bytes, _) in &chosen {
         left -= bytes;
@@ -323,7 +325,11 @@ mod tests {
             by_age: true,
         };
         let number = |name: &SegmentName| u128::from_be_bytes(name.id);
-        let chosen = choose(stored, &rules, |name| spared.contains(&number(name)));
+        let shelf = Shelf {
+            stored: stored.to_vec(),
+            beyond_bytes: 0,
+        };
+        let chosen = choose(&shelf, &rules, |name| spared.contains(&number(name)));
         chosen.iter().map(|(name, ..)| number(name)).collect()
     }
 
