@@ -18,6 +18,8 @@ pub(super) struct Inventory {
     sizes: BTreeMap<SegmentName, u64>,
     /// Segments that are younger than all of these and not known one by one.
     beyond: u64,
+    /// All of them.
+    segments: u64,
     /// When it was taken, and how long that took.
     taken: Option<(Duration, Duration)>,
 }
@@ -123,6 +125,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
         let sizes = stored.iter().filter_map(|one| Some((one.name, one.bytes?)));
         let mut inventory = self.inventory.borrow_mut();
         inventory.sizes = sizes.collect();
+        inventory.segments = number;
         inventory.beyond = number - stored.len() as u64;
         let now = self.clock.monotonic();
         inventory.taken = Some((now, now.saturating_sub(began)));
@@ -146,6 +149,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
     pub(super) fn forget(&self, name: &SegmentName) {
         let mut inventory = self.inventory.borrow_mut();
         inventory.sizes.remove(name);
+        inventory.segments = inventory.segments.saturating_sub(1);
     }
 
     /// Segments and their bytes, if this instance has looked lately.
@@ -154,8 +158,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
         let (at, took) = inventory.taken?;
         let trusted = (took * INVENTORY_SHARE).max(INVENTORY_TRUST) + took;
         let fresh = self.clock.monotonic().saturating_sub(at) <= trusted;
-        let segments = inventory.sizes.len() as u64 + inventory.beyond;
         let bytes = || inventory.sizes.values().sum::<u64>() + inventory.beyond_bytes();
-        fresh.then(|| (segments, bytes()))
+        fresh.then(|| (inventory.segments, bytes()))
     }
 }
