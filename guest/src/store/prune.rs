@@ -318,6 +318,16 @@ mod tests {
     }
 
     fn pruned(stored: &[Stored], settings: &Settings, shortage: u64, spared: &[u128]) -> Vec<u128> {
+        pruned_of(stored, 0, settings, shortage, spared)
+    }
+
+    fn pruned_of(
+        stored: &[Stored],
+        beyond_bytes: u64,
+        settings: &Settings,
+        shortage: u64,
+        spared: &[u128],
+    ) -> Vec<u128> {
         let rules = Rules {
             settings,
             now_ms: NOW_MS,
@@ -327,7 +337,7 @@ mod tests {
         let number = |name: &SegmentName| u128::from_be_bytes(name.id);
         let shelf = Shelf {
             stored: stored.to_vec(),
-            beyond_bytes: 0,
+            beyond_bytes,
         };
         let chosen = choose(&shelf, &rules, |name| spared.contains(&number(name)));
         chosen.iter().map(|(name, ..)| number(name)).collect()
@@ -385,6 +395,14 @@ mod tests {
         // What goes by another rule counts.
         assert_eq!(pruned(&stored, &keeping(None, Some(90)), 10, &[]), [0]);
         assert_eq!(pruned(&stored, &keeping(Some(2), None), 11, &[]), [0, 1]);
+    }
+
+    #[test]
+    fn those_that_are_not_known_one_by_one_count() {
+        let stored = hourly(&[10, 20, 30, 40]);
+        let rule = keeping(None, Some(1_000));
+        assert!(pruned_of(&stored, 900, &rule, 0, &[]).is_empty());
+        assert_eq!(pruned_of(&stored, 901, &rule, 0, &[]), [0]);
     }
 
     #[test]
