@@ -2,15 +2,20 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod browser;
+mod clock;
 mod crashes;
 mod disk;
 mod entrances;
 mod hostile;
+mod image;
 mod lifecycle;
 mod metrics;
 mod posting;
 mod reading;
+mod recipes;
+mod recoverers;
 mod retention;
+mod soak;
 mod traps;
 mod wreckage;
 
