@@ -17,6 +17,7 @@ pub mod http;
 pub mod intake;
 pub mod journal;
 pub mod limits;
+pub mod metrics;
 mod mistakes;
 pub mod page;
 pub mod plot;

@@ -91,6 +91,11 @@ pub(crate) const INDEX_REST: Duration = Duration::from_secs(3);
 /// Times as long as such a call took nothing is done for statistics after it, so
 /// that reports have the worker to themselves most of the time.
 pub(crate) const INDEX_SHARE: u32 = 3;
+/// Without a sign of the worker that looks after what is stored, another does.
+pub(crate) const RETENTION_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long an instance has to tell its numbers for the metrics.
+pub(crate) const METRICS_TIME: Duration = Duration::from_secs(2);
 
 /// An instance that lived this long was no failed start.
 pub(crate) const SETTLED: Duration = Duration::from_secs(10);

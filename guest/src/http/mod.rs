@@ -60,6 +60,14 @@ impl Answer {
         }
     }
 
+    /// A text of some type.
+    pub fn text(content_type: &'static str, body: impl Into<Vec<u8>>) -> Answer {
+        let mut answer = Answer::json(StatusCode::OK, body);
+        let content_type = HeaderValue::from_static(content_type);
+        answer.headers.insert(CONTENT_TYPE, content_type);
+        answer
+    }
+
     /// An answer without a body.
     pub fn empty(status: StatusCode) -> Answer {
         Answer {

@@ -26,7 +26,8 @@ pub fn document() -> String {
             "/.well-known/healthcheck": { "get": health("healthcheck") },
             "/healthz": { "get": health("healthz") },
             "/readyz": { "get": ready() },
-            "/openapi.json": { "get": openapi() }
+            "/openapi.json": { "get": openapi() },
+            "/metrics": { "get": metrics() }
         },
         "components": {
             "schemas": { "Problem": problem_schema(), "Report": report_schema() },
@@ -285,6 +286,17 @@ fn openapi() -> Value {
         "responses": { "200": {
             "description": "OpenAPI 3.1.",
             "content": { "application/json": { "schema": { "type": "object" } } }
+        } }
+    })
+}
+
+fn metrics() -> Value {
+    json!({
+        "operationId": "metrics",
+        "summary": "What the server counts, for Prometheus. Needs no token.",
+        "responses": { "200": {
+            "description": "The text exposition format, version 0.0.4.",
+            "content": { "text/plain": { "schema": { "type": "string" } } }
         } }
     })
 }

@@ -20,7 +20,6 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
-use std::io;
 
 /// The path.
 pub const STATS: &str = "/api/v1/stats";

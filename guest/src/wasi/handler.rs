@@ -4,12 +4,13 @@
 use super::Component;
 use super::instance::{Instance, instance};
 use crate::clock::Clock as _;
-use crate::http::routes::Route;
+use crate::http::routes::{Pattern, Route};
 use crate::http::{
     Answer, Body as Content, access, cors, key, openapi, page, plots, query, request_id, stats,
 };
 use crate::intake::Submission;
 use crate::limits::{MAX_BYTES_IN_FLIGHT, MAX_LOGIN_BYTES};
+use crate::metrics::{collect, exposition};
 use crate::problem::{Problem, Refusal};
 use crate::store::AcceptError;
 use futures::{StreamExt as _, stream};
@@ -27,7 +28,14 @@ impl Guest for Component {
         let head = Head::of(&request);
         let mut answer = match instance().await {
             Ok(instance) => {
+                let http = &instance.store.metrics().http;
+                let began = instance.store.clock().monotonic();
+                let in_flight = http.begin();
                 let mut answer = route(&instance, &head, request).await;
+                drop(in_flight);
+                let took = instance.store.clock().monotonic().saturating_sub(began);
+                let (pattern, status) = (Pattern::of(&head.path), answer.status.as_u16());
+                http.answered(pattern, &head.method, status, took);
                 cors::allow(
                     &mut answer.headers,
                     head.origin.as_deref(),
@@ -151,6 +159,7 @@ async fn route(instance: &Instance, head: &Head, request: Request) -> Answer {
             Err(error) => Answer::problem(&Refusal::Store(error).into()),
         },
         Route::OpenApi => Answer::json(http::StatusCode::OK, openapi::document()),
+        Route::Metrics => metrics(instance).await,
         Route::NotFound => Answer::not_found(),
         Route::MethodNotAllowed(allow) => Answer::method_not_allowed(&head.method, allow),
     }
@@ -245,6 +254,16 @@ async fn read(
     answered.unwrap_or_else(|problem| Answer::problem(&problem))
 }
 
+/// What this instance has counted. Under a native host the host answers.
+async fn metrics(instance: &Instance) -> Answer {
+    let store = &instance.store;
+    let mut families = collect::families(store.metrics(), &store.holdings().await);
+    families.extend(store.metrics().http.families());
+    families.extend(collect::derived(&families));
+    families.push(collect::build_info());
+    Answer::text(exposition::CONTENT_TYPE, exposition::encode(&families))
+}
+
 /// Whether a request may read.
 fn may_read(instance: &Instance, headers: &Fields) -> Result<(), Problem> {
     access::check(
@@ -271,8 +290,11 @@ async fn post(instance: &Instance, head: &Head, request: Request) -> Result<u32,
     };
     let declared = header(&headers, "content-length").and_then(|length| length.parse().ok());
     drop(headers);
-    let body = Body::reserve(instance, declared.unwrap_or(READ_BYTES as u64))?;
-    let body = body.read(request).await?;
+    let body = match Body::reserve(instance, declared.unwrap_or(READ_BYTES as u64)) {
+        Ok(body) => body.read(request).await,
+        Err(problem) => Err(problem),
+    };
+    let body = body.inspect_err(|problem| instance.store.metrics().rejected(problem.reason))?;
     let submission = Submission { body, ..submission };
     let verdicts = instance.submit(std::slice::from_ref(&submission)).await;
     verdicts.into_iter().next().unwrap_or_else(|| {
