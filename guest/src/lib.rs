@@ -19,6 +19,7 @@ pub mod journal;
 pub mod limits;
 mod mistakes;
 pub mod problem;
+pub mod query;
 pub mod report;
 pub mod segment;
 #[cfg(any(test, feature = "testing"))]

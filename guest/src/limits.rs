@@ -106,3 +106,55 @@ pub const MAX_CELLS: usize = 16_384;
 
 /// Groups told apart however many spans of time there are.
 pub const MIN_GROUPS: usize = 16;
+
+/// Conditions (`where`) of one question.
+pub const MAX_WHERE: usize = 16;
+
+/// Members (`fields`) that an answer may be reduced to.
+pub const MAX_FIELDS: usize = 64;
+
+/// Reports in one answer to a query.
+pub const MAX_REPORTS_PER_PAGE: usize = 10_000;
+
+/// … and where `limit` is not given.
+pub const REPORTS_PER_PAGE: usize = 1_000;
+
+/// Lines that an answer to a query holds in memory at once, bytes. More are read
+/// again from the files when their turn comes.
+pub const PAGE_BYTES: usize = 2 << 20;
+
+/// How long a query looks for reports before it answers with what it has found
+/// and where to go on.
+pub const QUERY_TIME: Duration = Duration::from_secs(10);
+
+/// Questions that one instance works on at once; each holds a few MiB.
+pub const MAX_QUESTIONS: u32 = 4;
+
+/// How long a question waits for others to be answered.
+pub const QUESTION_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often it looks.
+pub const QUESTION_PAUSE: Duration = Duration::from_millis(5);
+
+/// Content that a file among the segments may declare, bytes: more than any
+/// segment made here has. What declares more is a bomb.
+pub const MAX_SEGMENT_CONTENT_BYTES: u64 = 64 << 20;
+
+/// A stored line, bytes: the largest report and what is put into it.
+pub const MAX_LINE_BYTES: usize = MAX_BODY_BYTES_CEILING as usize + 128;
+
+/// Files with something wrong that one answer names.
+pub const MAX_PROBLEMS: usize = 20;
+/// How long a login to the page lasts.
+pub const READ_COOKIE_AGE: Duration = Duration::from_secs(30 * 86_400);
+
+/// Cookies of logins that are looked at in one request: one for each server on
+/// the machine, and nobody's reason to compute codes for long.
+pub const MAX_COOKIES: usize = 16;
+
+/// Bytes of the form of a login.
+pub const MAX_LOGIN_BYTES: u64 = 4 << 10;
+
+/// How long a login with a wrong token waits for its answer, so that guessing is
+/// slow.
+pub const LOGIN_PAUSE: Duration = Duration::from_millis(500);

@@ -177,7 +177,7 @@ async fn answer(context: &Context, request: Request<Incoming>, id: &str) -> Http
 fn problem(context: &Context, request: &Request<Incoming>, problem: &Problem) -> HttpAnswer {
     let origin = request.headers().get(ORIGIN);
     let origin = origin.and_then(|origin| origin.to_str().ok());
-    let audience = Audience::of(request.uri().path());
+    let audience = Audience::of(request.method().as_str(), request.uri().path());
     answer::problem(problem, origin, &context.options.settings, audience)
 }
 

@@ -49,9 +49,9 @@ pub enum Audience {
 }
 
 impl Audience {
-    /// The audience of a path.
-    pub fn of(path: &str) -> Audience {
-        if path == REPORTS {
+    /// The audience of a request.
+    pub fn of(method: &str, path: &str) -> Audience {
+        if path == REPORTS && !matches!(method, "GET" | "HEAD") {
             Audience::Posting
         } else {
             Audience::Anybody
@@ -82,17 +82,24 @@ mod tests {
 
     #[test]
     fn only_posting_takes_credentials() {
-        for (path, expected) in [(REPORTS, true), ("/healthz", false), ("/", false)] {
+        for (method, path, expected) in [
+            ("POST", REPORTS, true),
+            ("OPTIONS", REPORTS, true),
+            ("GET", REPORTS, false),
+            ("HEAD", REPORTS, false),
+            ("GET", "/healthz", false),
+            ("GET", "/", false),
+        ] {
             let mut headers = HeaderMap::new();
             let origin = Some("https://a.example");
             allow(
                 &mut headers,
                 origin,
                 &Settings::default(),
-                Audience::of(path),
+                Audience::of(method, path),
             );
             let credentials = headers.contains_key(ACCESS_CONTROL_ALLOW_CREDENTIALS);
-            assert_eq!(credentials, expected, "{path}");
+            assert_eq!(credentials, expected, "{method} {path}");
         }
     }
 

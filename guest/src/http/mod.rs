@@ -1,24 +1,48 @@
 //! Requests and answers of HTTP, without the wire: routes, keys, CORS, documents.
 
+pub mod accept;
+pub mod coding;
+pub mod access;
 pub mod cors;
 pub mod key;
 pub mod openapi;
+pub mod query;
 pub mod request_id;
 pub mod routes;
 
 use crate::problem::{PROBLEM_JSON, Problem};
+use futures::Stream;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode};
+use std::fmt;
+use std::pin::Pin;
 
-/// An answer whose body is small and whole.
-#[derive(Clone, Debug)]
+/// What is sent after the head.
+pub enum Body {
+    /// All of it, with a `Content-Length`.
+    Whole(Vec<u8>),
+    /// Piece by piece, as it is made. Dropping it ends the making.
+    Stream(Pin<Box<dyn Stream<Item = Vec<u8>>>>),
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Body::Whole(bytes) => write!(f, "{} bytes", bytes.len()),
+            Body::Stream(_) => f.write_str("a stream"),
+        }
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
     /// Headers, without CORS and `Content-Length`.
     pub headers: HeaderMap,
     /// The body.
-    pub body: Vec<u8>,
+    pub body: Body,
 }
 
 impl Answer {
@@ -29,7 +53,7 @@ impl Answer {
         Answer {
             status,
             headers,
-            body: body.into(),
+            body: Body::Whole(body.into()),
         }
     }
 
@@ -38,7 +62,7 @@ impl Answer {
         Answer {
             status,
             headers: HeaderMap::new(),
-            body: Vec::new(),
+            body: Body::Whole(Vec::new()),
         }
     }
 

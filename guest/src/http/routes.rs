@@ -5,6 +5,8 @@
 pub enum Route {
     /// `POST /api/v1/reports`
     PostReports,
+    /// `GET /api/v1/reports`
+    QueryReports,
     /// `OPTIONS /api/v1/reports`
     Preflight,
     /// `GET /healthz`, `GET /.well-known/healthcheck`
@@ -19,7 +21,7 @@ pub enum Route {
     MethodNotAllowed(&'static str),
 }
 
-/// The path reports are posted to.
+/// The path reports are posted to, and read from.
 pub const REPORTS: &str = "/api/v1/reports";
 const READ: &str = "GET, HEAD";
 
@@ -33,8 +35,9 @@ impl Route {
         match path {
             REPORTS => match method {
                 "POST" => Route::PostReports,
+                "GET" | "HEAD" => Route::QueryReports,
                 "OPTIONS" => Route::Preflight,
-                _ => Route::MethodNotAllowed("POST, OPTIONS"),
+                _ => Route::MethodNotAllowed("GET, HEAD, POST, OPTIONS"),
             },
             "/healthz" | "/.well-known/healthcheck" => read(Route::Health),
             "/readyz" => read(Route::Ready),
@@ -53,7 +56,12 @@ mod tests {
         for (method, path, route) in [
             ("POST", REPORTS, Route::PostReports),
             ("OPTIONS", REPORTS, Route::Preflight),
-            ("PUT", REPORTS, Route::MethodNotAllowed("POST, OPTIONS")),
+            ("GET", REPORTS, Route::QueryReports),
+            (
+                "PUT",
+                REPORTS,
+                Route::MethodNotAllowed("GET, HEAD, POST, OPTIONS"),
+            ),
             ("GET", "/healthz", Route::Health),
             ("HEAD", "/.well-known/healthcheck", Route::Health),
             ("POST", "/readyz", Route::MethodNotAllowed(READ)),

@@ -9,6 +9,33 @@ const PREFIX_BYTES: usize = 90;
 const AT: usize = 20;
 const AT_BYTES: usize = 24;
 const ID: usize = 52;
+const ID_BYTES: usize = 36;
+
+/// What a stored line says of its receipt. Both parts are of fixed width, and
+/// sort as text the way times and ids do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received<'a> {
+    /// Receive time, as [`rfc3339`] writes it.
+    pub at: &'a [u8; AT_BYTES],
+    /// The report's UUIDv7, hyphenated, in lower case.
+    pub id: &'a [u8; ID_BYTES],
+}
+
+impl<'a> Received<'a> {
+    /// Reads the start of a stored line. `None` if it was not stored by this
+    /// server. Digits are not checked.
+    pub fn of(line: &'a [u8]) -> Option<Received<'a>> {
+        let (prefix, rest) = line.split_first_chunk::<PREFIX_BYTES>()?;
+        let same = |range: std::ops::Range<usize>| prefix[range.clone()] == TEMPLATE[range];
+        let ours = same(0..AT) && same(AT + AT_BYTES..ID) && same(ID + ID_BYTES..PREFIX_BYTES);
+        let followed = matches!(rest, [b',' | b'}', ..]);
+        let received = Received {
+            at: prefix[AT..].first_chunk()?,
+            id: prefix[ID..].first_chunk()?,
+        };
+        (ours && followed).then_some(received)
+    }
+}
 
 /// Gives each report its `_received` member: one receive time for all, and a
 /// UUIDv7 (RFC 9562 §5.7) each, ascending.

@@ -21,6 +21,11 @@ impl Pointer {
         tokens.collect::<Option<_>>().map(Pointer)
     }
 
+    /// Its parts, unescaped.
+    pub fn tokens(&self) -> &[String] {
+        &self.0
+    }
+
     /// Whether it means the whole.
     pub fn is_whole(&self) -> bool {
         self.0.is_empty()

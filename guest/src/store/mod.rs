@@ -171,6 +171,11 @@ impl<D: Disk, C: Clock> Store<D, C> {
         &self.clock
     }
 
+    /// Its disk, to read from.
+    pub(crate) fn disk(&self) -> &D {
+        &self.disk
+    }
+
     /// From now on a host calls for flushes.
     pub fn set_flushed_by_host(&self) {
         self.flushing.set(Flushing::ByHost);

@@ -3,16 +3,18 @@
 
 use super::Component;
 use super::instance::{Instance, instance};
+use crate::clock::Clock as _;
 use crate::http::routes::Route;
-use crate::http::{Answer, cors, key, openapi, request_id};
+use crate::http::{Answer, Body as Content, access, cors, key, openapi, query, request_id};
 use crate::intake::Submission;
 use crate::limits::MAX_BYTES_IN_FLIGHT;
 use crate::problem::{Problem, Refusal};
 use crate::store::AcceptError;
+use futures::{StreamExt as _, stream};
 use http::{HeaderName, HeaderValue};
 use wasip3::exports::http::handler::Guest;
 use wasip3::http::types::{ErrorCode, Fields, Method, Request, Response};
-use wasip3::wit_bindgen::rt::async_support::StreamResult;
+use wasip3::wit_bindgen::rt::async_support::{StreamReader, StreamResult};
 use wasip3::{wit_future, wit_stream};
 
 /// Bytes asked of a body at once.
@@ -28,7 +30,7 @@ impl Guest for Component {
                     &mut answer.headers,
                     head.origin.as_deref(),
                     &instance.settings,
-                    cors::Audience::of(&head.path),
+                    cors::Audience::of(&head.method, &head.path),
                 );
                 answer
             }
@@ -108,6 +110,23 @@ async fn route(instance: &Instance, head: &Head, request: Request) -> Answer {
             Ok(reports) => Answer::accepted(reports),
             Err(problem) => Answer::problem(&problem),
         },
+        Route::QueryReports => {
+            let headers = request.get_headers();
+            let (accept, encoding) = (
+                header(&headers, "accept"),
+                header(&headers, "accept-encoding"),
+            );
+            let asked = query::Asked {
+                query: head.query.as_deref(),
+                accept: accept.as_deref(),
+                accept_encoding: encoding.as_deref(),
+            };
+            let answered = match may_read(instance, &headers) {
+                Ok(()) => query::answer(&instance.store, &instance.questions, asked).await,
+                Err(problem) => Err(problem),
+            };
+            answered.unwrap_or_else(|problem| Answer::problem(&problem))
+        }
         Route::Preflight => cors::preflight(),
         Route::Health => Answer::health(),
         Route::Ready => match instance.store.probe().await {
@@ -118,6 +137,16 @@ async fn route(instance: &Instance, head: &Head, request: Request) -> Answer {
         Route::NotFound => Answer::not_found(),
         Route::MethodNotAllowed(allow) => Answer::method_not_allowed(&head.method, allow),
     }
+}
+
+/// Whether a request may read.
+fn may_read(instance: &Instance, headers: &Fields) -> Result<(), Problem> {
+    access::check(
+        &instance.settings,
+        header(headers, "authorization").as_deref(),
+        header(headers, "cookie").as_deref(),
+        instance.store.clock().wall_ms(),
+    )
 }
 
 async fn post(instance: &Instance, head: &Head, request: Request) -> Result<u32, Problem> {
@@ -224,25 +253,42 @@ fn respond(answer: Answer, head_only: bool) -> Result<Response, ErrorCode> {
         .iter()
         .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
         .collect();
-    if !answer.body.is_empty() {
-        let length = answer.body.len().to_string();
+    if let Content::Whole(bytes) = &answer.body
+        && !bytes.is_empty()
+    {
+        let length = bytes.len().to_string();
         fields.push(("content-length".to_owned(), length.into_bytes()));
     }
     let internal = |why: &str| ErrorCode::InternalError(Some(why.to_owned()));
     let fields = Fields::from_list(&fields).map_err(|_| internal("a header was refused"))?;
     let (trailers_tx, trailers_rx) = wit_future::new(|| Ok(None));
     drop(trailers_tx);
-    let body = (!answer.body.is_empty() && !head_only).then(|| {
-        let (mut sender, receiver) = wit_stream::new();
-        wasip3::spawn_local(async move {
-            // A client that is gone leaves bytes over; nobody misses them.
-            sender.write_all(answer.body).await;
-        });
-        receiver
-    });
+    let body = match answer.body {
+        Content::Whole(bytes) if bytes.is_empty() => None,
+        _ if head_only => None,
+        content => Some(send(content)),
+    };
     let (response, _transmitted) = Response::new(fields, body, trailers_rx);
     response
         .set_status_code(answer.status.as_u16())
         .map_err(|()| internal("a status was refused"))?;
     Ok(response)
+}
+
+/// Sends a body beside the caller, for as long as somebody takes it.
+fn send(content: Content) -> StreamReader<u8> {
+    let (mut sender, receiver) = wit_stream::new();
+    wasip3::spawn_local(async move {
+        let mut pieces = match content {
+            Content::Whole(bytes) => stream::once(async { bytes }).boxed_local(),
+            Content::Stream(pieces) => pieces,
+        };
+        while let Some(piece) = pieces.next().await {
+            // A client that is gone leaves bytes over; nobody misses the rest.
+            if !sender.write_all(piece).await.is_empty() {
+                return;
+            }
+        }
+    });
+    receiver
 }

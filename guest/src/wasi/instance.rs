@@ -8,6 +8,7 @@ use crate::intake::{Submission, check};
 use crate::journal::writer::Batch;
 use crate::limits::MAX_FRAME_BYTES;
 use crate::problem::{Problem, Refusal};
+use crate::query::gate::Gate;
 use crate::report::Stamper;
 use crate::store::Store;
 use futures::lock::Mutex;
@@ -23,6 +24,8 @@ pub(super) struct Instance {
     pub(super) settings: Settings,
     pub(super) store: Rc<WasiStore>,
     stamper: RefCell<Stamper>,
+    /// Bounds the questions answered at once.
+    pub(super) questions: Gate,
     /// Bytes of bodies that are being read.
     pub(super) reading_bytes: std::cell::Cell<u64>,
 }
@@ -67,6 +70,7 @@ async fn make() -> Result<Instance, Problem> {
         stamper: RefCell::new(Stamper::new(clock.random())),
         store: Store::new(disk, clock, settings.clone()),
         settings,
+        questions: Gate::default(),
         reading_bytes: std::cell::Cell::new(0),
     })
 }
