@@ -81,9 +81,8 @@ fn values(get: impl Fn(&Setting) -> Option<String>) -> Values {
 
 /// Settings are for serving; a tool would pass over them in silence.
 fn refuse_flags_before(name: &str, matches: &ArgMatches) -> Result<(), ConfigError> {
-    let given = |setting: &&Setting| {
-        matches.value_source(setting.name) == Some(ValueSource::CommandLine)
-    };
+    let given =
+        |setting: &&Setting| matches.value_source(setting.name) == Some(ValueSource::CommandLine);
     match SETTINGS.iter().find(given) {
         Some(setting) => Err(format!(
             "--{} is a flag of serve and check-config, not of {name}; see {NAME} {name} --help",

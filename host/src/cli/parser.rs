@@ -39,14 +39,7 @@ pub(crate) fn parser() -> Command {
         )
         .subcommand(with_settings(serve))
         .subcommand(with_settings(check))
-        .subcommands([
-            cat(),
-            verify(),
-            stats(),
-            post(),
-            completions(),
-            man(),
-        ])
+        .subcommands([cat(), verify(), stats(), post(), completions(), man()])
 }
 
 fn with_settings(command: Command) -> Command {

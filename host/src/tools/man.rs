@@ -19,12 +19,9 @@ impl Man {
             return Ok(Man { page: whole });
         };
         match whole.find_subcommand(&name) {
-            Some(command) => {
-                let full = format!("{NAME}-{}", command.get_name());
-                let spoken = format!("{NAME} {}", command.get_name());
-                let page = command.clone().name(full).bin_name(spoken);
-                Ok(Man { page })
-            }
+            Some(command) => Ok(Man {
+                page: command.clone(),
+            }),
             None => {
                 let names: Vec<_> = whole.get_subcommands().map(clap::Command::get_name).collect();
                 Err(format!("there is no command {name:?}; there are {}", names.join(", ")).into())
