@@ -6,8 +6,8 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use netwatch_guest::config::Settings;
-use netwatch_guest::http::Answer;
 use netwatch_guest::http::cors::{self, Audience};
+use netwatch_guest::http::{Answer, Body as Content};
 use netwatch_guest::problem::{PROBLEM_JSON, Problem};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -107,6 +107,11 @@ fn whole(
         mut headers,
         body,
     } = answer;
+    // Verdicts and problems are whole; only the component makes streams.
+    let body = match body {
+        Content::Whole(body) => body,
+        Content::Stream(_) => Vec::new(),
+    };
     cors::allow(&mut headers, origin, settings, audience);
     headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     let body = Some(Bytes::from(body)).filter(|body| !body.is_empty());

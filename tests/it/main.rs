@@ -8,6 +8,7 @@ mod entrances;
 mod hostile;
 mod lifecycle;
 mod posting;
+mod reading;
 mod traps;
 mod wreckage;
 

@@ -64,7 +64,8 @@ pub fn journal(data_dir: &Path) -> Vec<String> {
         .collect()
 }
 
-fn zstd(options: &[&str], path: &Path) -> Vec<u8> {
+/// What the C `zstd` makes of a file.
+pub fn zstd(options: &[&str], path: &Path) -> Vec<u8> {
     let output = Command::new("zstd").args(options).arg(path).output();
     let output = output.expect("the zstd command; run scripts/install-test-tools");
     assert!(

@@ -1,8 +1,8 @@
 //! Requests and answers of HTTP, without the wire: routes, keys, CORS, documents.
 
 pub mod accept;
-pub mod coding;
 pub mod access;
+pub mod coding;
 pub mod cors;
 pub mod key;
 pub mod openapi;

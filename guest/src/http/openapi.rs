@@ -13,7 +13,9 @@ pub fn document() -> String {
             "license": { "name": "MIT", "identifier": "MIT" }
         },
         "paths": {
-            "/api/v1/reports": { "post": post_reports(), "options": preflight() },
+            "/api/v1/reports": {
+                "get": get_reports(), "post": post_reports(), "options": preflight()
+            },
             "/.well-known/healthcheck": { "get": health("healthcheck") },
             "/healthz": { "get": health("healthz") },
             "/readyz": { "get": ready() },
@@ -24,7 +26,8 @@ pub fn document() -> String {
             "securitySchemes": {
                 "bearer": { "type": "http", "scheme": "bearer" },
                 "header": { "type": "apiKey", "in": "header", "name": "X-API-Key" },
-                "query": { "type": "apiKey", "in": "query", "name": "key" }
+                "query": { "type": "apiKey", "in": "query", "name": "key" },
+                "readToken": { "type": "http", "scheme": "bearer", "description": "READ_TOKEN" }
             }
         }
     })
@@ -67,6 +70,71 @@ fn post_reports() -> Value {
             "415": problem("A content type or encoding that is not known."),
             "422": problem("JSON, but not a report."),
             "503": problem("Not stored; try again after Retry-After seconds.")
+        }
+    })
+}
+
+fn get_reports() -> Value {
+    let ndjson = json!({ "schema": { "type": "string", "description": "A report a line." } });
+    let array = json!({ "schema": { "type": "array", "items": { "type": "object" } } });
+    json!({
+        "operationId": "getReports",
+        "summary": "Reads reports back, in order of their receive time.",
+        "description": "A last element {\"_error\":{\"file\":…,\"detail\":…}} stands for each \
+            file that could not be read.",
+        "security": [{ "readToken": [] }],
+        "parameters": [
+            moment("since", "Received at this moment or later."),
+            moment("until", "Received before this moment."),
+            parameter("order", "Oldest or newest first.", json!({ "enum": ["asc", "desc"] })),
+            parameter("limit", "Reports in one answer.", json!({
+                "type": "integer", "minimum": 1, "default": crate::limits::REPORTS_PER_PAGE,
+                "description": "More than 10000 counts as 10000."
+            })),
+            parameter("cursor", "Where to go on: from the Link of the answer before.",
+                json!({ "type": "string" })),
+            conditions(),
+            parameter("fields", "JSON Pointers to the parts wanted, separated by commas.",
+                json!({ "type": "string" }))
+        ],
+        "responses": {
+            "200": {
+                "description": "The reports; a Link with rel=\"next\" where there may be more.",
+                "headers": { "Link": { "schema": { "type": "string" } } },
+                "content": { "application/x-ndjson": ndjson, "application/json": array }
+            },
+            "400": problem("A parameter that cannot be used."),
+            "401": problem("READ_TOKEN is needed."),
+            "403": problem("Another token, or reading is closed: there is no READ_TOKEN."),
+            "503": problem("Too many questions at once, or the disk cannot be read.")
+        }
+    })
+}
+
+/// A query parameter that need not be there.
+fn parameter(name: &str, description: &str, schema: Value) -> Value {
+    json!({
+        "name": name, "in": "query", "required": false, "description": description,
+        "schema": schema
+    })
+}
+
+fn moment(name: &str, description: &str) -> Value {
+    let form = "RFC 3339, or relative like -15m, -24h, or now.";
+    parameter(
+        name,
+        description,
+        json!({ "type": "string", "description": form }),
+    )
+}
+
+fn conditions() -> Value {
+    json!({
+        "name": "where", "in": "query", "required": false, "explode": true,
+        "description": "Conditions like /clientId:eq:abc that all must hold; eq, ne, gt, ge, lt, \
+            le, contains, and /geo:exists.",
+        "schema": {
+            "type": "array", "maxItems": crate::limits::MAX_WHERE, "items": { "type": "string" }
         }
     })
 }

@@ -49,7 +49,22 @@ impl Survey {
 /// # Errors
 /// Those of the disk. Content never fails: what is bad is left out and said.
 pub async fn survey<F: DiskFile, C: Clock>(file: &F, id: Id, clock: &C) -> DiskResult<Survey> {
-    let mut window = Window::new(file);
+    survey_to(file, id, clock, u64::MAX).await
+}
+
+/// Reads a journal that may be growing, as if it ended at the offset `end`: its
+/// size at some moment. What is whole there was whole then, and an append that
+/// was under way is a torn tail and no corruption.
+///
+/// # Errors
+/// See [`survey`].
+pub async fn survey_to<F: DiskFile, C: Clock>(
+    file: &F,
+    id: Id,
+    clock: &C,
+    end: u64,
+) -> DiskResult<Survey> {
+    let mut window = Window::new(file, end);
     let mut found = Found::default();
     window.fill(HEADER_BYTES).await?;
     let created_ms = parse_header(window.bytes(), id);
@@ -137,16 +152,19 @@ struct Window<'a, F> {
     /// Offset in the file of the first byte not passed.
     offset: u64,
     since_breath: usize,
+    /// Offset at which the file is taken to end.
+    end: u64,
 }
 
 impl<'a, F: DiskFile> Window<'a, F> {
-    fn new(file: &'a F) -> Self {
+    fn new(file: &'a F, end: u64) -> Self {
         Window {
             file,
             buffer: Vec::new(),
             passed: 0,
             offset: 0,
             since_breath: 0,
+            end,
         }
     }
 
@@ -174,7 +192,12 @@ impl<'a, F: DiskFile> Window<'a, F> {
             self.buffer.drain(..self.passed);
             self.passed = 0;
             let at = self.offset + self.buffer.len() as u64;
-            let more = self.file.read_at(at, wanted.max(SLICE_BYTES)).await?;
+            let left = usize::try_from(self.end.saturating_sub(at)).unwrap_or(usize::MAX);
+            if left == 0 {
+                return Ok(false);
+            }
+            let wanted = wanted.max(SLICE_BYTES).min(left);
+            let more = self.file.read_at(at, wanted).await?;
             if more.is_empty() {
                 return Ok(false);
             }

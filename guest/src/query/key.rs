@@ -143,7 +143,9 @@ mod tests {
             for key in keys(order) {
                 let cursor = key.to_cursor(order);
                 assert_eq!(Key::from_cursor(&cursor, order), Ok(key));
-                for text in ["", "a", &cursor[1..], &cursor.replace('3', "4"), "é"] {
+                let other = cursor.replacen(&cursor[1..3], "zz", 1);
+                let longer = format!("{cursor}0");
+                for text in ["", "a", &cursor[1..], &other, &longer, "é"] {
                     assert!(Key::from_cursor(text, order).is_err(), "{text}");
                 }
             }

@@ -111,7 +111,8 @@ pub(super) struct Pass<'a, D, C> {
     pub(super) clock: &'a C,
     pub(super) question: &'a Question,
     pub(super) part: Part<'a>,
-    /// Since the clock's start; a pass reads at least one segment in any case.
+    /// Since the clock's start; a pass reads at least one segment in any case, and
+    /// gets beyond the place it began at.
     pub(super) deadline: Duration,
 }
 
@@ -177,7 +178,9 @@ impl<D: Disk, C: Clock> Pass<'_, D, C> {
             if !selection.may_hold(&place) || !self.may_have_after(&name) {
                 continue;
             }
-            if was_read && self.clock.monotonic() >= self.deadline {
+            let late = was_read && self.clock.monotonic() >= self.deadline;
+            // Before the cursor there is no place to go on from.
+            if late && self.after().is_none_or(|after| place > after) {
                 selection.cut(place);
                 break;
             }
@@ -209,11 +212,15 @@ impl<D: Disk, C: Clock> Pass<'_, D, C> {
 
     /// Whether a segment can hold a report of this part, by its last place.
     fn may_have_after(&self, name: &SegmentName) -> bool {
-        let after = match self.part {
+        self.after()
+            .is_none_or(|after| after <= last_place(name, self.question.order))
+    }
+
+    fn after(&self) -> Option<Key> {
+        match self.part {
             Part::After(after, _) => after,
             Part::These(keys) => keys.first().map(|(key, _)| *key),
-        };
-        after.is_none_or(|after| after <= last_place(name, self.question.order))
+        }
     }
 
     fn line(&self, selection: &mut Selection, line: &[u8]) {

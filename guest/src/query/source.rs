@@ -11,7 +11,7 @@
 use crate::clock::Clock;
 use crate::disk::{Disk, DiskError, DiskFile, DiskResult, Folder};
 use crate::journal::name::{JournalFile, JournalName};
-use crate::journal::reader::survey;
+use crate::journal::reader::survey_to;
 use crate::limits::{MAX_LINE_BYTES, MAX_SEGMENT_CONTENT_BYTES, SLICE_BYTES};
 use crate::segment::name::SegmentName;
 use crate::segment::read::{FrameReader, Step};
@@ -154,7 +154,7 @@ pub async fn read_journal<D: Disk, C: Clock>(
 ) -> Result<(), Unreadable> {
     let file = JournalFile::Journal(*name).to_string();
     let file = disk.open(Folder::Journal, &file, false).await?;
-    let survey = survey(&file, name.id, clock).await?;
+    let survey = survey_to(&file, name.id, clock, file.size().await?).await?;
     let mut lines = Lines::default();
     for frame in &survey.frames {
         let end = frame.at + u64::from(frame.bytes);

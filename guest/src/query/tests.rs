@@ -242,17 +242,20 @@ fn check(
         .iter()
         .map(|line| {
             let received = Received::of(line).unwrap();
-            (received.at.to_vec(), received.id.to_vec())
+            (
+                String::from_utf8_lossy(received.at).into_owned(),
+                received.id.to_vec(),
+            )
         })
         .collect();
-    let in_order = keys.windows(2).all(|two| {
-        if descending {
+    for two in keys.windows(2) {
+        let in_order = if descending {
             two[0] > two[1]
         } else {
             two[0] < two[1]
-        }
-    });
-    assert!(in_order, "out of order or twice: {query}");
+        };
+        assert!(in_order, "out of order or twice: {two:?} in {query}");
+    }
     let answered: BTreeSet<_> = keys.into_iter().map(|(_, id)| id).collect();
     for line in lines {
         let report = model.sent.get(&id(line)).expect("a report that was sent");

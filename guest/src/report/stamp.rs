@@ -95,12 +95,13 @@ impl Stamper {
     }
 }
 
-/// A time as RFC 3339 with milliseconds: 24 bytes for the years up to 9999.
+/// A time as RFC 3339 with milliseconds: 24 bytes. The last there is stands for
+/// those after it.
 pub fn rfc3339(wall_ms: u64) -> String {
     let time = i64::try_from(wall_ms)
         .ok()
         .and_then(|ms| Timestamp::from_millisecond(ms).ok())
-        .unwrap_or(Timestamp::UNIX_EPOCH);
+        .unwrap_or(Timestamp::MAX);
     time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
 

@@ -105,8 +105,12 @@ impl<D: Disk, C: Clock> Store<D, C> {
     }
 
     /// Holds requests back while publishing is behind but gets on; refuses them
-    /// where it does not.
-    async fn wait_for_room(&self) -> Result<(), AcceptError> {
+    /// where it does not. Whoever stamps reports waits before, so that they are
+    /// stored in the order of their times.
+    ///
+    /// # Errors
+    /// If it has to wait for too long.
+    pub async fn wait_for_room(&self) -> Result<(), AcceptError> {
         let began = self.clock.monotonic();
         while self.sealed.borrow().len() >= MAX_SEALED_JOURNALS {
             let waited = self.clock.monotonic().saturating_sub(began);

@@ -85,6 +85,8 @@ impl Instance {
         let mut verdicts = Vec::with_capacity(submissions.len());
         let mut rest = submissions;
         while !rest.is_empty() {
+            // If there is none, storing says so.
+            let _ = self.store.wait_for_room().await;
             let (mut judged, batch) = self.judge(rest);
             trap_if_asked(&rest[..judged.len()], b"\"trap\":\"before\"");
             let accepted = self.store.accept(batch).await;
