@@ -107,6 +107,48 @@ pub const MAX_CELLS: usize = 16_384;
 /// Groups told apart however many spans of time there are.
 pub const MIN_GROUPS: usize = 16;
 
+/// Buckets that an answer with statistics may have: more than a screen shows,
+/// and a month by hours.
+pub const MAX_BUCKETS: u64 = 1_000;
+
+/// … and has at most where their width is not asked for.
+pub const AUTO_BUCKETS: u64 = 200;
+
+/// Buckets times groups of an answer: about 100 bytes each.
+pub const MAX_SUMMARIES: usize = 65_536;
+
+/// Times that counting the journals is begun again because they were published
+/// meanwhile.
+pub const MAX_STOCK_ATTEMPTS: u32 = 10;
+
+/// A plan's file, bytes: [`MAX_PLAN_JOURNALS`] lines.
+pub const MAX_PLAN_BYTES: usize = 2 << 20;
+
+/// A file of statistics, bytes: [`MAX_CELLS`] cells with 1 KiB each. Larger ones
+/// are not ours.
+pub const MAX_SIDE_FILE_BYTES: usize = 16 << 20;
+
+/// Files of statistics read at once: enough to hide the way to the host.
+pub const SIDE_FILES_AT_ONCE: usize = 8;
+
+/// How long putting statistics together goes on before others have their turn.
+pub const TURN: Duration = Duration::from_millis(2);
+
+/// How long statistics are made at one call for it. One segment's takes about a
+/// tenth of a second, with turns for others.
+pub const UPKEEP_TIME: Duration = Duration::from_millis(200);
+
+/// Segments of an hour or day up to which it has no statistics of its own: those
+/// of its segments are read as quickly.
+pub const FEW_SEGMENTS: usize = 4;
+
+/// So long after its end an hour or day waits for late segments before it gets
+/// statistics of its own. Later ones cost only the work.
+pub const ROLL_UP_PATIENCE: Duration = Duration::from_secs(300);
+
+/// Files below `index/` that are in the making and older than this were given up.
+pub const LITTER_AGE: Duration = Duration::from_secs(600);
+
 /// Conditions (`where`) of one question.
 pub const MAX_WHERE: usize = 16;
 
@@ -145,6 +187,7 @@ pub const MAX_LINE_BYTES: usize = MAX_BODY_BYTES_CEILING as usize + 128;
 
 /// Files with something wrong that one answer names.
 pub const MAX_PROBLEMS: usize = 20;
+
 /// How long a login to the page lasts.
 pub const READ_COOKIE_AGE: Duration = Duration::from_secs(30 * 86_400);
 

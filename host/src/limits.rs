@@ -81,6 +81,17 @@ pub(crate) const DRAIN_TIME: Duration = Duration::from_secs(30);
 /// Between two `maintenance.tick` calls.
 pub(crate) const TICK: Duration = Duration::from_secs(1);
 
+/// Before the first `maintenance.index` call, and between two while statistics
+/// are missing.
+pub(crate) const INDEX_PAUSE: Duration = Duration::from_millis(500);
+
+/// … and while none is missing: as long as a segment just published waits.
+pub(crate) const INDEX_REST: Duration = Duration::from_secs(3);
+
+/// Times as long as such a call took nothing is done for statistics after it, so
+/// that reports have the worker to themselves most of the time.
+pub(crate) const INDEX_SHARE: u32 = 3;
+
 /// An instance that lived this long was no failed start.
 pub(crate) const SETTLED: Duration = Duration::from_secs(10);
 

@@ -9,6 +9,7 @@ pub mod openapi;
 pub mod query;
 pub mod request_id;
 pub mod routes;
+pub mod stats;
 
 use crate::problem::{PROBLEM_JSON, Problem};
 use futures::Stream;

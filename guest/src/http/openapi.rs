@@ -16,6 +16,7 @@ pub fn document() -> String {
             "/api/v1/reports": {
                 "get": get_reports(), "post": post_reports(), "options": preflight()
             },
+            super::stats::STATS: { "get": super::stats::describe(problem) },
             "/.well-known/healthcheck": { "get": health("healthcheck") },
             "/healthz": { "get": health("healthz") },
             "/readyz": { "get": ready() },

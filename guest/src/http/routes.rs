@@ -13,6 +13,8 @@ pub enum Route {
     Health,
     /// `GET /readyz`
     Ready,
+    /// `GET /api/v1/stats`
+    Stats,
     /// `GET /openapi.json`
     OpenApi,
     /// Nothing there.
@@ -41,6 +43,7 @@ impl Route {
             },
             "/healthz" | "/.well-known/healthcheck" => read(Route::Health),
             "/readyz" => read(Route::Ready),
+            super::stats::STATS => read(Route::Stats),
             "/openapi.json" => read(Route::OpenApi),
             _ => Route::NotFound,
         }
@@ -66,6 +69,8 @@ mod tests {
             ("HEAD", "/.well-known/healthcheck", Route::Health),
             ("POST", "/readyz", Route::MethodNotAllowed(READ)),
             ("GET", "/openapi.json", Route::OpenApi),
+            ("GET", "/api/v1/stats", Route::Stats),
+            ("POST", "/api/v1/stats", Route::MethodNotAllowed(READ)),
             ("GET", "/api/v1/reports/", Route::NotFound),
             ("GET", "/../healthz", Route::NotFound),
         ] {

@@ -132,6 +132,13 @@ impl Rows {
         self.rows.iter_mut().map(|(start, row)| (*start, row))
     }
 
+    /// The starts of the first and the last span of time.
+    pub fn span(&self) -> Option<(u64, u64)> {
+        let (first, _) = self.rows.first_key_value()?;
+        let (last, _) = self.rows.last_key_value()?;
+        Some((*first, *last))
+    }
+
     /// How many spans of time there are.
     pub fn len(&self) -> usize {
         self.rows.len()

@@ -53,6 +53,14 @@ pub struct Content {
     pub rows: Vec<(u64, Row)>,
 }
 
+impl From<Rows> for Content {
+    fn from(rows: Rows) -> Content {
+        let (names, rows) = rows.into_parts();
+        let rows = rows.into_iter().collect();
+        Content { names, rows }
+    }
+}
+
 /// The bytes of a file.
 pub fn encode(kind: Kind, key: u64, rows: &mut Rows) -> Vec<u8> {
     let mut bytes = vec![0; HEADER_BYTES];

@@ -92,7 +92,9 @@ impl<D: Disk, C: Clock> Store<D, C> {
                     Ok(None) => return,
                     Err(error) => log::error!("the flush lease cannot be given back: {error}"),
                 },
-                Ok(_) => {}
+                Ok(_) => {
+                    self.index().await;
+                }
                 Err(error) => {
                     self.note_publish_failure(&error);
                     self.clock.sleep(LEASE_BEAT).await;

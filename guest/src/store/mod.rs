@@ -36,7 +36,7 @@ mod agree;
 mod flusher;
 mod lease;
 mod live;
-mod plan;
+pub(crate) mod plan;
 mod publish;
 mod settle;
 
@@ -51,7 +51,9 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::disk::{Disk, DiskError, DiskResult, Folder};
 use crate::journal::name::{Id, JournalFile, JournalName};
+use crate::limits::UPKEEP_TIME;
 use crate::segment::checked::CheckedEncoder;
+use crate::stats::Upkeep;
 use accept::Waiting;
 use futures::lock::Mutex;
 use live::{Live, Sealed};
@@ -126,6 +128,8 @@ pub struct Store<D: Disk, C: Clock> {
     watching: Cell<bool>,
     draining: Cell<bool>,
     vitals: RefCell<Vitals>,
+    /// Held while the files of statistics are looked after.
+    upkeep: Mutex<Upkeep>,
 }
 
 impl<D: Disk, C: Clock> Store<D, C> {
@@ -153,6 +157,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
                 writable: true,
                 ..Vitals::default()
             }),
+            upkeep: Mutex::default(),
         })
     }
 
@@ -232,6 +237,19 @@ impl<D: Disk, C: Clock> Store<D, C> {
         }
         // The error is in the vitals and the log; the next tick tries again.
         let _ = self.publish_sealed().await;
+    }
+
+    /// Makes statistics of segments that have none, for a short while, and
+    /// removes those whose segment is gone. Returns how many are still missing;
+    /// of what the disk refuses nothing is lost, and no count is known.
+    pub async fn index(&self) -> usize {
+        let mut upkeep = self.upkeep.lock().await;
+        let mapping = &self.settings.stats;
+        let done = upkeep.run(&self.disk, &self.clock, mapping, UPKEEP_TIME);
+        done.await.unwrap_or_else(|error| {
+            log::warn!("the statistics cannot be kept up: {error}");
+            0
+        })
     }
 
     /// Publishes everything; accepts nothing any more.
@@ -331,7 +349,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
 }
 
 /// A UUIDv7 (RFC 9562): unique, and ordered by time as far as clocks agree.
-fn new_id<C: Clock>(clock: &C) -> Id {
+pub(crate) fn new_id<C: Clock>(clock: &C) -> Id {
     let random = clock.random();
     let mut ten = [0; 10];
     ten.copy_from_slice(&random[..10]);

@@ -20,7 +20,7 @@ use std::fmt::Write as _;
 
 /// What becomes of a journal when its segment is published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     /// It is removed.
     Remove,
     /// It is corrupt, and moved to `quarantine/`.
@@ -29,9 +29,9 @@ pub(super) enum Fate {
 
 /// A segment to be published, and the journals it is made of, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Plan {
-    pub(super) segment: SegmentName,
-    pub(super) journals: Vec<(JournalName, Fate)>,
+pub(crate) struct Plan {
+    pub(crate) segment: SegmentName,
+    pub(crate) journals: Vec<(JournalName, Fate)>,
 }
 
 const TITLE: &str = "netwatch plan 1";
@@ -66,7 +66,7 @@ impl Plan {
     }
 
     /// The plan that `bytes` is, if it is whole.
-    pub(super) fn parse(bytes: &[u8]) -> Option<Plan> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Plan> {
         let text = std::str::from_utf8(bytes).ok()?;
         let body = &text[..text.rfind("end ")?];
         if text[body.len()..] != format!("end {:08x}\n", checksum(body.as_bytes())) {

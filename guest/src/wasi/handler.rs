@@ -5,7 +5,7 @@ use super::Component;
 use super::instance::{Instance, instance};
 use crate::clock::Clock as _;
 use crate::http::routes::Route;
-use crate::http::{Answer, Body as Content, access, cors, key, openapi, query, request_id};
+use crate::http::{Answer, Body as Content, access, cors, key, openapi, query, request_id, stats};
 use crate::intake::Submission;
 use crate::limits::MAX_BYTES_IN_FLIGHT;
 use crate::problem::{Problem, Refusal};
@@ -111,21 +111,16 @@ async fn route(instance: &Instance, head: &Head, request: Request) -> Answer {
             Err(problem) => Answer::problem(&problem),
         },
         Route::QueryReports => {
-            let headers = request.get_headers();
-            let (accept, encoding) = (
-                header(&headers, "accept"),
-                header(&headers, "accept-encoding"),
-            );
-            let asked = query::Asked {
-                query: head.query.as_deref(),
-                accept: accept.as_deref(),
-                accept_encoding: encoding.as_deref(),
-            };
-            let answered = match may_read(instance, &headers) {
-                Ok(()) => query::answer(&instance.store, &instance.questions, asked).await,
-                Err(problem) => Err(problem),
-            };
-            answered.unwrap_or_else(|problem| Answer::problem(&problem))
+            read(instance, head, &request, async |asked| {
+                query::answer(&instance.store, &instance.questions, asked).await
+            })
+            .await
+        }
+        Route::Stats => {
+            read(instance, head, &request, async |asked| {
+                stats::respond(&instance.store, &instance.questions, asked).await
+            })
+            .await
         }
         Route::Preflight => cors::preflight(),
         Route::Health => Answer::health(),
@@ -137,6 +132,30 @@ async fn route(instance: &Instance, head: &Head, request: Request) -> Answer {
         Route::NotFound => Answer::not_found(),
         Route::MethodNotAllowed(allow) => Answer::method_not_allowed(&head.method, allow),
     }
+}
+
+/// Answers a question of somebody who may ask.
+async fn read(
+    instance: &Instance,
+    head: &Head,
+    request: &Request,
+    answer: impl AsyncFnOnce(query::Asked<'_>) -> Result<Answer, Problem>,
+) -> Answer {
+    let headers = request.get_headers();
+    let (accept, encoding) = (
+        header(&headers, "accept"),
+        header(&headers, "accept-encoding"),
+    );
+    let asked = query::Asked {
+        query: head.query.as_deref(),
+        accept: accept.as_deref(),
+        accept_encoding: encoding.as_deref(),
+    };
+    let answered = match may_read(instance, &headers) {
+        Ok(()) => answer(asked).await,
+        Err(problem) => Err(problem),
+    };
+    answered.unwrap_or_else(|problem| Answer::problem(&problem))
 }
 
 /// Whether a request may read.

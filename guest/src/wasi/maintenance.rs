@@ -36,6 +36,16 @@ impl Guest for Component {
         drained.map_err(|error| error.to_string())
     }
 
+    async fn index() -> u32 {
+        match hosted().await {
+            Ok(instance) => {
+                let missing = instance.store.index().await;
+                u32::try_from(missing).unwrap_or(u32::MAX)
+            }
+            Err(_) => 0,
+        }
+    }
+
     async fn recover(alive: Vec<String>) -> Result<Recovery, String> {
         let instance = hosted().await?;
         let alive: Option<Vec<Id>> = alive.iter().map(|name| Id::parse(name)).collect();

@@ -151,6 +151,7 @@ impl Duty<'_> {
             self.take_jobs(jobs),
             self.recover_when_asked(),
             self.tick(),
+            self.index(),
             self.await_stop(),
         )?;
         let why = *self.leave.borrow();
@@ -310,6 +311,29 @@ impl Duty<'_> {
             if grown || self.calls.get() > limits::CALLS_TO_REPLACE {
                 self.leave(Leave::Relieved);
             }
+        }
+    }
+
+    /// Lets the first worker keep up the files of statistics. After each call a
+    /// multiple of its time belongs to others.
+    async fn index(&self) -> Result<()> {
+        if self.seat.worker != 0 {
+            return Ok(());
+        }
+        let mut told = pin!(self.told_to_leave());
+        let mut pause = limits::INDEX_PAUSE;
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = &mut told => return Ok(()),
+            }
+            let began = std::time::Instant::now();
+            let missing = self.maintenance.call_index(self.store).await?;
+            let least = match missing {
+                0 => limits::INDEX_REST,
+                _ => limits::INDEX_PAUSE,
+            };
+            pause = least.max(began.elapsed() * limits::INDEX_SHARE);
         }
     }
 

@@ -110,12 +110,13 @@ impl Ledger {
         assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
     }
 
-    /// No journal, temporary file or plan is left.
+    /// No journal, temporary file or plan is left, and nothing in `index/` that
+    /// must not be lost.
     pub(super) fn check_nothing_left_over(&self, world: &World) {
         let files = world.disk().snapshot();
         let left: Vec<_> = files
             .keys()
-            .filter(|(folder, _)| *folder != Folder::Data)
+            .filter(|(folder, _)| !matches!(folder, Folder::Data | Folder::Index))
             .collect();
         assert!(left.is_empty(), "left over: {left:?}");
     }
