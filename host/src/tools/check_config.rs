@@ -29,7 +29,7 @@ impl CheckConfig {
 
 fn table(sources: &Sources) -> String {
     let left = ["setting", "value", "from"].map(|heading| (heading, Side::Left));
-    let mut columns = Columns::new(left);
+    let mut columns = Columns::new(&left);
     for setting in SETTINGS {
         let (value, from) = match sources.find(setting.name) {
             Some((source, value)) => (shown(setting, value), source.to_string()),

@@ -18,7 +18,7 @@ pub(super) struct Columns {
 
 impl Columns {
     /// With a heading for each column.
-    pub(super) fn new<const N: usize>(headings: [(&str, Side); N]) -> Columns {
+    pub(super) fn new(headings: &[(&str, Side)]) -> Columns {
         Columns {
             sides: headings.iter().map(|(_, side)| *side).collect(),
             rows: vec![headings.iter().map(|(text, _)| (*text).to_owned()).collect()],
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn columns_line_up_and_control_characters_are_shown() {
-        let mut columns = Columns::new([("name", Side::Left), ("n", Side::Right)]);
+        let mut columns = Columns::new(&[("name", Side::Left), ("n", Side::Right)]);
         columns.row(["é\u{1b}[2J".to_owned(), "1".to_owned()]);
         columns.row(["b".to_owned(), "1,000".to_owned()]);
         assert_eq!(

@@ -98,7 +98,7 @@ impl Tally {
             text.push('\n');
         }
         let right = Side::Right;
-        let mut columns = Columns::new([
+        let mut columns = Columns::new(&[
             ("", Side::Left),
             ("files", right),
             ("reports", right),
