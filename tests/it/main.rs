@@ -9,6 +9,7 @@ mod hostile;
 mod lifecycle;
 mod posting;
 mod reading;
+mod tools;
 mod traps;
 mod wreckage;
 
