@@ -41,7 +41,8 @@ impl Cat {
         };
         let mut output = output::standard();
         let written = run(reading.write(&mut output));
-        written.map_err(|error| ToolError::Failed(error.to_string()))?
+        written
+            .map_err(|error| ToolError::Failed(error.to_string()))?
             .map_err(|error| error.within(&self.data_dir))?;
         output.flush().map_err(|error| output::failed(&error))?;
         Ok(match reading.faults {

@@ -21,7 +21,12 @@ impl Columns {
     pub(super) fn new(headings: &[(&str, Side)]) -> Columns {
         Columns {
             sides: headings.iter().map(|(_, side)| *side).collect(),
-            rows: vec![headings.iter().map(|(text, _)| (*text).to_owned()).collect()],
+            rows: vec![
+                headings
+                    .iter()
+                    .map(|(text, _)| (*text).to_owned())
+                    .collect(),
+            ],
         }
     }
 

@@ -56,7 +56,10 @@ fn open_regular(path: &Path) -> DiskResult<File> {
         rustix::io::Errno::LOOP => no_file(),
         error => disk_error(&error.into()),
     })?);
-    let is_file = file.metadata().map_err(|error| disk_error(&error))?.is_file();
+    let is_file = file
+        .metadata()
+        .map_err(|error| disk_error(&error))?
+        .is_file();
     if is_file { Ok(file) } else { Err(no_file()) }
 }
 
@@ -165,7 +168,9 @@ impl SystemClock {
 impl Clock for SystemClock {
     fn wall_ms(&self) -> u64 {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        since.map_or(0, |since| {
+            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        })
     }
 
     fn monotonic(&self) -> Duration {

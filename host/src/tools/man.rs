@@ -23,8 +23,15 @@ impl Man {
                 page: command.clone(),
             }),
             None => {
-                let names: Vec<_> = whole.get_subcommands().map(clap::Command::get_name).collect();
-                Err(format!("there is no command {name:?}; there are {}", names.join(", ")).into())
+                let names: Vec<_> = whole
+                    .get_subcommands()
+                    .map(clap::Command::get_name)
+                    .collect();
+                Err(format!(
+                    "there is no command {name:?}; there are {}",
+                    names.join(", ")
+                )
+                .into())
             }
         }
     }

@@ -15,7 +15,9 @@ pub(super) fn standard() -> BufWriter<StdoutLock<'static>> {
 pub(super) fn print(text: &str) -> Result<(), ToolError> {
     let mut output = io::stdout().lock();
     let written = output.write_all(text.as_bytes());
-    written.and_then(|()| output.flush()).map_err(|error| failed(&error))
+    written
+        .and_then(|()| output.flush())
+        .map_err(|error| failed(&error))
 }
 
 /// A line on standard error, where nobody may listen.

@@ -115,8 +115,8 @@ impl Question {
         for wanted in &self.selection.wanted {
             query += &format!("&where={}", escaped(wanted));
         }
-        let mut asked = Asked::parse(&query, now_ms)
-            .map_err(|why| ToolError::Misuse(format!("--{why}")))?;
+        let mut asked =
+            Asked::parse(&query, now_ms).map_err(|why| ToolError::Misuse(format!("--{why}")))?;
         asked.period = period;
         Ok(asked)
     }
@@ -149,7 +149,11 @@ fn text(table: &Table, buckets: bool) -> String {
     let mut columns = Columns::new(&headings);
     for group in &table.groups {
         if !buckets {
-            columns.row([group.name.clone()].into_iter().chain(numbers(&group.total)));
+            columns.row(
+                [group.name.clone()]
+                    .into_iter()
+                    .chain(numbers(&group.total)),
+            );
             continue;
         }
         for bucket in &group.buckets {

@@ -98,13 +98,19 @@ fn a_line_that_is_refused_is_named_and_mended_the_file_goes_on_there() {
     for _ in 0..2 {
         let said = run(&mut posting(&url(&server), &[path(&file)]));
         assert_eq!(said.code, Some(1), "{said:?}");
-        assert!(said.err.contains("line 20: the server says 400"), "{said:?}");
+        assert!(
+            said.err.contains("line 20: the server says 400"),
+            "{said:?}"
+        );
         assert_eq!(cat(dir.path()).lines().count(), 17);
     }
     std::fs::write(&file, format!("\n\n{lines}")).unwrap();
     let said = run(&mut posting(&url(&server), &[path(&file)]));
     assert_eq!(said.code, Some(0), "{said:?}");
-    assert!(said.err.contains("23 reports posted, from line 20 on"), "{said:?}");
+    assert!(
+        said.err.contains("23 reports posted, from line 20 on"),
+        "{said:?}"
+    );
     assert_eq!(as_sent(&cat(dir.path())), lines);
     std::fs::write(&file, numbered(100..140)).unwrap();
     let said = run(&mut posting(&url(&server), &[path(&file)]));
@@ -170,9 +176,11 @@ fn request(reader: &mut BufReader<TcpStream>) -> Option<(String, Vec<u8>)> {
             return None;
         }
     }
-    let length = head
-        .lines()
-        .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned));
+    let length = head.lines().find_map(|line| {
+        line.to_ascii_lowercase()
+            .strip_prefix("content-length: ")
+            .map(str::to_owned)
+    });
     let mut body = vec![0; length?.parse().ok()?];
     reader.read_exact(&mut body).ok()?;
     Some((head, body))
@@ -189,7 +197,10 @@ fn fake(answers: Vec<Option<&'static str>>) -> (SocketAddr, mpsc::Receiver<(Inst
         for stream in listener.incoming().map_while(Result::ok) {
             let mut reader = BufReader::new(stream);
             while let Some((head, body)) = request(&mut reader) {
-                assert!(head.starts_with("POST /api/v1/reports HTTP/1.1\r\n"), "{head}");
+                assert!(
+                    head.starts_with("POST /api/v1/reports HTTP/1.1\r\n"),
+                    "{head}"
+                );
                 let lines = body.split(|byte| *byte == b'\n').count() - 1;
                 if sender.send((Instant::now(), body)).is_err() {
                     return;

@@ -49,7 +49,9 @@ fn cat_is_in_order_over_segments_whose_times_overlap() {
             })
         })
         .collect();
-    posting.into_iter().for_each(|thread| thread.join().unwrap());
+    posting
+        .into_iter()
+        .for_each(|thread| thread.join().unwrap());
     assert!(server.stop().success());
     assert!(files::segments(dir.path()).len() > 3);
     let said = run(&mut tool(&["cat", path(dir.path())]));
@@ -76,7 +78,10 @@ fn cat_writes_only_what_is_asked_for() {
     assert_eq!(cat(&["--where", "/client:eq:c1"]), ones);
     let two = ["--where", "/client:eq:c1", "--where", "/n:gt:3"];
     assert_eq!(cat(&two).lines().count(), 2);
-    assert_eq!(cat(&["--since", "-1h", "--until", "+1h"]).lines().count(), 9);
+    assert_eq!(
+        cat(&["--since", "-1h", "--until", "+1h"]).lines().count(),
+        9
+    );
     assert_eq!(cat(&["--until", "-1h"]), "");
     assert_eq!(cat(&["--since", "2100-01-01T00:00:00Z"]), "");
     for (options, told) in [
@@ -143,7 +148,10 @@ fn stats_shows_what_the_reports_measured() {
     let said = run(&mut tool(&["stats", path(dir.path())]));
     assert_eq!(said.code, Some(0), "{said:?}");
     assert!(said.out.starts_with("101 reports"), "{said:?}");
-    assert!(said.out.contains("1 of them without measurements"), "{said:?}");
+    assert!(
+        said.out.contains("1 of them without measurements"),
+        "{said:?}"
+    );
     let row = said.out.lines().find(|line| line.starts_with("example"));
     let cells: Vec<_> = row.expect("a row").split_whitespace().collect();
     assert_eq!(cells[1..4], ["200", "50.00", "1.0"], "{said:?}");
@@ -153,13 +161,21 @@ fn stats_shows_what_the_reports_measured() {
     let document: serde_json::Value = serde_json::from_str(&said.out).expect("JSON");
     assert_eq!(document["groups"][1]["name"], "c1");
     assert_eq!(document["groups"][1]["total"]["samples"], 100);
-    let csv = ["stats", path(dir.path()), "--csv", "--where", "/clientId:eq:c0"];
+    let csv = [
+        "stats",
+        path(dir.path()),
+        "--csv",
+        "--where",
+        "/clientId:eq:c0",
+    ];
     let said = run(&mut tool(&csv));
     assert!(said.out.starts_with("group,start,samples,"), "{said:?}");
     assert!(said.out.contains("\r\nexample,"), "{said:?}");
     let mapped = run(tool(&["stats", path(dir.path())]).env("STATS_HOSTS", "/nowhere"));
     assert!(mapped.out.contains("101 of them without"), "{mapped:?}");
-    let names: Vec<_> = std::fs::read_dir(dir.path().join("index")).into_iter().collect();
+    let names: Vec<_> = std::fs::read_dir(dir.path().join("index"))
+        .into_iter()
+        .collect();
     let before: usize = names.into_iter().map(Iterator::count).sum();
     run(&mut tool(&["stats", path(dir.path()), "--bucket", "1m"]));
     let after = std::fs::read_dir(dir.path().join("index"));

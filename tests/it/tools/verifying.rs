@@ -168,7 +168,10 @@ fn a_torn_journal_and_a_corrupt_one_are_found_and_told_apart() {
     assert_eq!(row(&good, "journals")[1], "20");
     std::fs::write(&journal, &whole[..whole.len() - 5]).unwrap();
     let found = wrong(dir.path());
-    assert!(found.contains("torn") && !found.contains("corrupt"), "{found}");
+    assert!(
+        found.contains("torn") && !found.contains("corrupt"),
+        "{found}"
+    );
     assert_eq!(row(&verify(dir.path()), "journals")[1], "19");
     std::fs::write(&journal, &whole[..20]).unwrap();
     assert!(wrong(dir.path()).contains("header is torn"));
@@ -176,7 +179,10 @@ fn a_torn_journal_and_a_corrupt_one_are_found_and_told_apart() {
     bytes[whole.len() / 2] ^= 1;
     std::fs::write(&journal, bytes).unwrap();
     let found = wrong(dir.path());
-    assert!(found.contains("corrupt") && !found.contains("torn:"), "{found}");
+    assert!(
+        found.contains("corrupt") && !found.contains("torn:"),
+        "{found}"
+    );
     std::fs::write(&journal, whole).unwrap();
     assert_eq!(verify(dir.path()).code, Some(0));
 }

@@ -89,7 +89,9 @@ impl Courier {
                         })?;
                         self.tell(posted.reports);
                         from = to;
-                        to = batch.len().min(from + batch.fitting(from, self.batch_bytes));
+                        to = batch
+                            .len()
+                            .min(from + batch.fitting(from, self.batch_bytes));
                     }
                     Delivery::Fewer(reports) => to = from + reports,
                 }
@@ -121,7 +123,10 @@ impl Courier {
                 }
                 Answer::TooLarge(why) if to - from > 1 => {
                     self.batch_bytes = (body.len() / 2).max(1);
-                    self.say(&format!("{why}; sending {} bytes at most", self.batch_bytes));
+                    self.say(&format!(
+                        "{why}; sending {} bytes at most",
+                        self.batch_bytes
+                    ));
                     return Ok(Delivery::Fewer(batch.fitting(from, self.batch_bytes)));
                 }
                 Answer::Refused {
@@ -151,7 +156,10 @@ impl Courier {
                     go_on(line)
                 )));
             }
-            self.say(&format!("{why}; trying again in {:.1} s", wait.as_secs_f64()));
+            self.say(&format!(
+                "{why}; trying again in {:.1} s",
+                wait.as_secs_f64()
+            ));
             let mut interrupted = self.interrupted.clone();
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}

@@ -28,7 +28,8 @@ impl Endpoint {
     /// # Errors
     /// What cannot be used, for whoever typed it.
     pub(super) fn parse(url: &str) -> Result<Endpoint, String> {
-        let wrong = || format!("--url {url:?} is no URL of a server: give one like http://127.0.0.1:8080");
+        let wrong =
+            || format!("--url {url:?} is no URL of a server: give one like http://127.0.0.1:8080");
         let uri: http::Uri = url.parse().map_err(|_| wrong())?;
         match uri.scheme_str() {
             Some("http") => {}
@@ -47,7 +48,9 @@ impl Endpoint {
         }
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let host = authority.host();
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let bare = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
         Ok(Endpoint {
             host: bare.unwrap_or(host).to_owned(),
             port: authority.port_u16().unwrap_or(80),
@@ -80,8 +83,18 @@ mod tests {
     #[test]
     fn what_is_no_url_of_a_server_is_refused_with_what_to_do() {
         let error = Endpoint::parse("https://a.example").unwrap_err();
-        assert!(error.contains("reverse proxy") && error.contains("curl"), "{error}");
-        for url in ["", "localhost:8080", "ftp://a", "/api", "http://u:p@a", "http://"] {
+        assert!(
+            error.contains("reverse proxy") && error.contains("curl"),
+            "{error}"
+        );
+        for url in [
+            "",
+            "localhost:8080",
+            "ftp://a",
+            "/api",
+            "http://u:p@a",
+            "http://",
+        ] {
             let error = Endpoint::parse(url).unwrap_err();
             assert!(error.contains("http://127.0.0.1:8080"), "{url}: {error}");
         }

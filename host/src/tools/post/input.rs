@@ -110,8 +110,16 @@ impl Input {
         if progress.line == 0 {
             return Ok(());
         }
-        let changed = || io::Error::other(format!("line {} has changed since it was posted", progress.line));
-        io::copy(&mut (&mut self.content).take(progress.last_line_at), &mut io::sink())?;
+        let changed = || {
+            io::Error::other(format!(
+                "line {} has changed since it was posted",
+                progress.line
+            ))
+        };
+        io::copy(
+            &mut (&mut self.content).take(progress.last_line_at),
+            &mut io::sink(),
+        )?;
         let length = progress.offset.saturating_sub(progress.last_line_at);
         let mut last = Vec::new();
         if length > MAX_LINE_BYTES as u64 {
@@ -137,7 +145,9 @@ impl Input {
         loop {
             let mut text = Vec::new();
             let most = MAX_LINE_BYTES as u64 + 1;
-            (&mut self.content).take(most).read_until(b'\n', &mut text)?;
+            (&mut self.content)
+                .take(most)
+                .read_until(b'\n', &mut text)?;
             if text.is_empty() {
                 return Ok(None);
             }

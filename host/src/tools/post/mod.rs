@@ -112,8 +112,11 @@ impl Post {
             && let Some(before) = state.load().map_err(ToolError::Misuse)?
         {
             input.resume(&before).map_err(|error| {
-                ToolError::Misuse(format!("{shown}: {error}, so where to go on is not known; give \
-                     --restart to post all of it again, or remove {}", state.path().display()))
+                ToolError::Misuse(format!(
+                    "{shown}: {error}, so where to go on is not known; give \
+                     --restart to post all of it again, or remove {}",
+                    state.path().display()
+                ))
             })?;
             done = before;
         }
@@ -132,9 +135,9 @@ impl Post {
                  already",
                 before + 1
             ),
-            (before, None) => format!(
-                "{shown}: posted already, {before} lines; give --restart to post it again"
-            ),
+            (before, None) => {
+                format!("{shown}: posted already, {before} lines; give --restart to post it again")
+            }
         })
     }
 }
@@ -175,9 +178,15 @@ mod tests {
     #[test]
     fn server_and_key_are_the_configured_ones() {
         let post = post("256KiB", "5m", None).unwrap();
-        assert_eq!(post.endpoint.to_string(), "http://127.0.0.1:81/api/v1/reports");
+        assert_eq!(
+            post.endpoint.to_string(),
+            "http://127.0.0.1:81/api/v1/reports"
+        );
         assert_eq!(post.key.as_deref(), Some("k"));
-        assert_eq!((post.batch_bytes, post.patience.as_secs()), (256 << 10, 300));
+        assert_eq!(
+            (post.batch_bytes, post.patience.as_secs()),
+            (256 << 10, 300)
+        );
     }
 
     #[test]
@@ -186,8 +195,13 @@ mod tests {
         assert!(error.contains("--batch-bytes \"9MiB\""), "{error}");
         let error = post("1MiB", "5", None).unwrap_err().to_string();
         assert!(error.contains("--patience \"5\""), "{error}");
-        let error = post("1MiB", "5m", Some("a secret")).unwrap_err().to_string();
-        assert!(error.contains("--key") && !error.contains("a secret"), "{error}");
+        let error = post("1MiB", "5m", Some("a secret"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("--key") && !error.contains("a secret"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -137,7 +137,10 @@ mod tests {
         let names: Vec<_> = std::fs::read_dir(directory.path()).unwrap().collect();
         assert_eq!(names.len(), 1, "{names:?}");
         let error = State::beside(&file, "http://b/").load().unwrap_err();
-        assert!(error.contains("http://a/") && error.contains("--restart"), "{error}");
+        assert!(
+            error.contains("http://a/") && error.contains("--restart"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -49,11 +49,7 @@ impl Inspection {
     }
 
     /// Surveys a journal until it looks whole, or has looked torn for a while.
-    async fn look(
-        &self,
-        name: JournalName,
-        findings: &mut Findings,
-    ) -> Result<Survey, Unreadable> {
+    async fn look(&self, name: JournalName, findings: &mut Findings) -> Result<Survey, Unreadable> {
         let file_name = JournalFile::Journal(name).to_string();
         let mut looks = 1;
         loop {
@@ -109,7 +105,9 @@ fn torn(survey: &Survey, size: u64) -> Option<String> {
         return Some("its header is torn: nothing in it was acknowledged".to_owned());
     }
     let end = survey.frames.last();
-    let end = end.map_or(HEADER_BYTES as u64, |frame| frame.at + u64::from(frame.bytes));
+    let end = end.map_or(HEADER_BYTES as u64, |frame| {
+        frame.at + u64::from(frame.bytes)
+    });
     let tail = size.checked_sub(end).filter(|tail| *tail > 0)?;
     Some(format!(
         "torn: its last {tail} bytes are no whole frame; a write was cut short, nothing in them \

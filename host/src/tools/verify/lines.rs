@@ -159,13 +159,7 @@ mod tests {
         let mut stamper = Stamper::new([7; 32]);
         stamper.set_time(NOW);
         let mut stored = Vec::new();
-        stamp_reports(
-            reports.as_bytes(),
-            Shape::NdJson,
-            &mut stamper,
-            &mut stored,
-        )
-        .unwrap();
+        stamp_reports(reports.as_bytes(), Shape::NdJson, &mut stamper, &mut stored).unwrap();
         let stored = String::from_utf8(stored).unwrap();
         stored.lines().map(str::to_owned).collect()
     }
@@ -188,12 +182,20 @@ mod tests {
         let line = lines("{\"a\":[1,\"two\"]}").remove(0);
         for (from, to, said) in [
             ("{\"_received\"", "{\"received_\"", "_received"),
-            ("\"at\":\"2026-11-23T08:00:00.123Z\"", "\"at\":\"2026-13-23T08:00:00.123Z\"", "no receive time"),
-            ("\"at\":\"2026-11-23T08:00:00.123Z\"", "\"at\":\"2026-11-23T08:00:00.124Z\"", "the file says"),
+            (
+                "\"at\":\"2026-11-23T08:00:00.123Z\"",
+                "\"at\":\"2026-13-23T08:00:00.123Z\"",
+                "no receive time",
+            ),
+            (
+                "\"at\":\"2026-11-23T08:00:00.123Z\"",
+                "\"at\":\"2026-11-23T08:00:00.124Z\"",
+                "the file says",
+            ),
             ("-7", "-4", "UUIDv7"),
             (",\"a\"", ", \"a\"", "not in the form"),
             ("two", "t\"o", "expected"),
-            ("}", "", "expected"),
+            ("\"two\"]}", "\"two\"]", "expected"),
             ("]}", "]}{}", "column"),
             ("\"a\":[", "\"_received\":[", "_received"),
         ] {
@@ -209,7 +211,10 @@ mod tests {
         let line = lines("{\"a\":1}").remove(0).replace(":1}", ":x}");
         let column = line.find('x').unwrap() + 1;
         let found = findings(&[line]);
-        assert!(found.starts_with(&format!("line 1: column {column}:")), "{found}");
+        assert!(
+            found.starts_with(&format!("line 1: column {column}:")),
+            "{found}"
+        );
     }
 
     #[test]

@@ -54,7 +54,11 @@ pub(super) fn names(folder: &Path) -> io::Result<Vec<Entry>> {
         found.push(Entry {
             file_name: entry.file_name(),
             is_file: metadata.is_file(),
-            bytes: if metadata.is_file() { metadata.len() } else { 0 },
+            bytes: if metadata.is_file() {
+                metadata.len()
+            } else {
+                0
+            },
         });
     }
     found.sort_unstable_by(|a, b| a.file_name.cmp(&b.file_name));
@@ -103,9 +107,7 @@ impl Inspection {
                 "index/{}: torn, or of another version; it is computed again when it is needed",
                 entry.shown()
             )),
-            Err(error) => self
-                .tally
-                .note(format!("index/{}: {error}", entry.shown())),
+            Err(error) => self.tally.note(format!("index/{}: {error}", entry.shown())),
         }
         self.tally.count(Kind::Index, entry.bytes, 0);
     }
