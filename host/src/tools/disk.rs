@@ -203,7 +203,7 @@ impl Clock for SystemClock {
 /// Runs a future of the guest's modules to its end, on this thread.
 pub(crate) fn run<T>(future: impl Future<Output = T>) -> io::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
+        .enable_all()
         .build()?;
     Ok(tokio::task::LocalSet::new().block_on(&runtime, future))
 }
