@@ -102,8 +102,8 @@ fn which() -> [Arg; 3] {
         option(
             "where",
             "POINTER:OP[:VALUE]",
-            "Only reports that hold this, like /clientId:eq:abc; ops are eq, gt, lt, contains and \
-             exists. May be given several times: all must hold",
+            "Only reports that hold this: /clientId:eq:abc, with eq, ne, gt, ge, lt, le or \
+             contains, or /geo:exists. May be given several times: all must hold",
         )
         .action(ArgAction::Append),
     ]
@@ -115,8 +115,8 @@ fn cat() -> Command {
         .long_about(
             "Writes the stored reports to standard output as JSON Lines, oldest first, those \
              included that are acknowledged and not yet published. Takes no lock and writes \
-             nothing, so it may run beside a server. Files that cannot be read are named on \
-             standard error and skipped; the exit code is 1 then.",
+             nothing, so it may run beside a server. A file that cannot be read, or not whole, is \
+             named on standard error and left out; the exit code is 1 then.",
         )
         .after_help(EXIT_CODES)
         .args(which())
@@ -183,9 +183,9 @@ fn post() -> Command {
              lost, the batch is sent again, and its reports may then be stored twice: nobody can \
              tell whether the server had stored them. The same goes for the one batch that was \
              on its way when this command was killed.\n\n\
-             429, 503 and connections that fail are waited out, as long as the server asks with \
-             Retry-After. A report that the server refuses ends the command with its file and \
-             line; all before it are posted.",
+             429, 503 and connections that fail are waited out: as long as the server asks for \
+             with Retry-After, or longer each time, until --patience is at its end. A report that \
+             the server refuses ends the command with its file and line; all before it are posted.",
         )
         .after_help(EXIT_CODES)
         .arg(

@@ -7,7 +7,7 @@ use crate::config::ConfigError;
 /// The tool.
 #[derive(Debug)]
 pub struct Man {
-    page: clap::Command,
+    page: Box<clap::Command>,
 }
 
 impl Man {
@@ -16,11 +16,13 @@ impl Man {
         let mut whole = parser();
         whole.build();
         let Some(name) = name else {
-            return Ok(Man { page: whole });
+            return Ok(Man {
+                page: Box::new(whole),
+            });
         };
         match whole.find_subcommand(&name) {
             Some(command) => Ok(Man {
-                page: command.clone(),
+                page: Box::new(command.clone()),
             }),
             None => {
                 let names: Vec<_> = whole
@@ -43,7 +45,7 @@ impl Man {
 
     fn roff(self) -> Result<String, ToolError> {
         let mut page = Vec::new();
-        let rendered = clap_mangen::Man::new(self.page)
+        let rendered = clap_mangen::Man::new(*self.page)
             .source(format!("{NAME} {}", env!("CARGO_PKG_VERSION")))
             .render(&mut page);
         rendered.map_err(|error| ToolError::Failed(error.to_string()))?;
