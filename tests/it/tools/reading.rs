@@ -28,6 +28,19 @@ fn cat_gives_back_what_was_posted_from_journals_and_from_segments() {
 }
 
 #[test]
+fn a_report_in_a_journal_and_in_its_segment_is_written_once() {
+    let (dir, journal) = super::verifying::killed(30);
+    let kept = std::fs::read(&journal).unwrap();
+    let mut server = Server::start(Kind::Native, dir.path(), &[]);
+    assert!(server.stop().success());
+    assert!(!journal.exists() && !files::segments(dir.path()).is_empty());
+    std::fs::write(&journal, kept).unwrap();
+    let said = run(&mut tool(&["cat", path(dir.path())]));
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert_eq!(as_sent(&said.out), numbered(0..30));
+}
+
+#[test]
 fn cat_is_in_order_over_segments_whose_times_overlap() {
     let dir = tempfile::tempdir().unwrap();
     let settings = [

@@ -139,7 +139,7 @@ fn what_is_not_ours_is_found_whatever_it_is() {
 }
 
 /// A directory whose server was killed, and its journal with the most in it.
-fn killed(reports: u64) -> (tempfile::TempDir, PathBuf) {
+pub(super) fn killed(reports: u64) -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let settings = [("FLUSH_INTERVAL", "1h"), ("WORKERS", "1")];
     let mut server = Server::start(Kind::Native, dir.path(), &settings);
