@@ -46,9 +46,10 @@ micro: target ## How fast each stage is, in Wasm
 	'$(TARGET_DIR)/release/stock-wasmtime' run -Scli -Shttp -Sp3=y -Wcomponent-model-async=y \
 		'$(TARGET_DIR)/micro/wasm32-wasip2/release/examples/micro.wasm'
 
-bench: micro ## Micro-benchmarks, and the whole server beside a bare hyper server
+bench: micro ## Micro-benchmarks; the server beside bare hyper; reading beside jq and DuckDB
 	$(CARGO) build --release --locked --workspace
-	$(CARGO) run --release --locked -p netwatch-tests --bin bench
+	'$(TARGET_DIR)/release/bench'
+	'$(TARGET_DIR)/release/bench-reading'
 
 soak: target ## Three minutes at 5,000 requests/s under a stock runtime, twice
 	$(CARGO) build --release --locked --workspace

@@ -26,5 +26,6 @@ pub mod segment;
 pub mod simulation;
 pub mod stats;
 pub mod store;
+mod traps;
 #[cfg(target_family = "wasm")]
 mod wasi;

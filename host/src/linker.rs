@@ -2,7 +2,7 @@
 //! sockets, no outbound HTTP, no files but the journal's directory.
 
 use crate::state::State;
-use rustix::fs::FileType;
+use rustix::fs::{FileType, Mode, OFlags};
 use wasmtime::component::{
     Accessor, FutureReader, HasData, Linker, Resource, ResourceTable, StreamReader,
 };
@@ -171,8 +171,11 @@ fn read_directory(
 }
 
 fn entries(directory: &std::fs::File) -> std::io::Result<Vec<DirectoryEntry>> {
+    // A preopened directory may be a mere path (`O_PATH`), which lists nothing.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let listed = rustix::fs::openat(directory, ".", flags, Mode::empty())?;
     let mut entries = Vec::new();
-    for entry in rustix::fs::Dir::read_from(directory)? {
+    for entry in rustix::fs::Dir::new(listed)? {
         let entry = entry?;
         let Ok(name) = entry.file_name().to_str() else {
             continue;

@@ -3,7 +3,7 @@
 use super::*;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 const PAGE: &str = r#"<!doctype html><meta charset="utf-8"><script>
 const url = "http://SERVER/api/v1/reports";
@@ -17,11 +17,10 @@ const json = { "Content-Type": "application/json" };
 })();
 </script>"#;
 
-/// Serves the page to whoever asks, for as long as the test runs.
-fn serve_page(server: std::net::SocketAddr) -> u16 {
+/// Serves a page to whoever asks, for as long as the test runs.
+fn serve_page(page: String) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let page = PAGE.replace("SERVER", &server.to_string());
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
             let mut line = String::new();
@@ -39,14 +38,17 @@ fn serve_page(server: std::net::SocketAddr) -> u16 {
     port
 }
 
-#[test]
-fn a_page_of_another_origin_posts_by_fetch_and_by_beacon() {
-    for kind in BOTH {
-        let dir = tempfile::tempdir().unwrap();
-        let server = quick(kind, dir.path());
-        let port = serve_page(server.address);
+/// A browser that shows a page of an origin of its own; ends when dropped.
+pub(crate) struct Browser {
+    process: Child,
+    _profile: tempfile::TempDir,
+}
+
+impl Browser {
+    pub(crate) fn show(page: String) -> Browser {
+        let port = serve_page(page);
         let profile = tempfile::tempdir().unwrap();
-        let mut browser = Command::new("chromium")
+        let process = Command::new("chromium")
             .args([
                 "--headless",
                 "--no-sandbox",
@@ -65,13 +67,31 @@ fn a_page_of_another_origin_posts_by_fetch_and_by_beacon() {
             .stderr(Stdio::null())
             .spawn()
             .expect("chromium; run scripts/install-test-tools");
+        Browser {
+            process,
+            _profile: profile,
+        }
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn a_page_of_another_origin_posts_by_fetch_and_by_beacon() {
+    for kind in BOTH {
+        let dir = tempfile::tempdir().unwrap();
+        let server = quick(kind, dir.path());
+        let _browser = Browser::show(PAGE.replace("SERVER", &server.address.to_string()));
         until(
             "all four reports are published",
             Duration::from_secs(60),
             || files::numbers(dir.path()).len() >= 4,
         );
-        let _ = browser.kill();
-        let _ = browser.wait();
         assert_eq!(files::numbers(dir.path()), [1, 2, 3, 4], "{kind:?}");
     }
 }

@@ -2,13 +2,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod browser;
+mod clock;
 mod crashes;
 mod disk;
 mod entrances;
 mod hostile;
+mod image;
 mod lifecycle;
 mod posting;
 mod reading;
+mod recipes;
+mod recoverers;
+mod soak;
 mod tools;
 mod traps;
 mod wreckage;

@@ -1,17 +1,29 @@
 //! An instance that traps takes its own requests with it, and nothing else.
 
 use super::*;
-use netwatch_tests::client::{Reply, get, post};
-use netwatch_tests::server::{native, trapping_component};
+use netwatch_tests::client::{Reply, get, post, send};
+use netwatch_tests::server::{native, stock_with, trapping_component};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+const SETTINGS: [(&str, &str); 2] = [("FLUSH_INTERVAL", "300ms"), ("WORKERS", "2")];
+
 fn start(data_dir: &Path) -> Server {
-    let mut command = native(data_dir, &[("FLUSH_INTERVAL", "300ms"), ("WORKERS", "2")]);
-    command.arg("--component").arg(trapping_component());
+    start_kind(Kind::Native, data_dir)
+}
+
+fn start_kind(kind: Kind, data_dir: &Path) -> Server {
+    let command = match kind {
+        Kind::Native => {
+            let mut command = native(data_dir, &SETTINGS);
+            command.arg("--component").arg(trapping_component());
+            command
+        }
+        Kind::Stock => stock_with(trapping_component(), data_dir, &SETTINGS[..1]),
+    };
     Server::spawn(command, data_dir)
 }
 
@@ -92,4 +104,86 @@ fn acknowledged_reports_survive_traps_under_load() {
     assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
     assert!(acknowledged.len() > 100, "only {}", acknowledged.len());
     assert_eq!(files::journal(dir.path()), Vec::<String>::new());
+}
+
+/// Numbers of reports that only bring the next instance about.
+const PROBES: u64 = 1_000_000;
+
+/// Whether a report was acknowledged; an instance may end before it can say so.
+fn acknowledges(address: SocketAddr, n: u64, more: &str) -> bool {
+    let headers = [("Content-Type", "application/json")];
+    let body = format!("{{\"n\":{n}{more}}}");
+    let sent = send(
+        address,
+        "POST",
+        "/api/v1/reports",
+        &headers,
+        body.as_bytes(),
+    );
+    sent.is_ok_and(|reply| reply.status == 202)
+}
+
+/// Posts reports, some of which end whatever instance handles them at some stage
+/// of publishing. All that is acknowledged must be published in the end, those
+/// included, without a start of the server in between.
+fn publishing_goes_on(kind: Kind, stage: &str, times: u64) {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start_kind(kind, dir.path());
+    let address = server.address;
+    let trap = format!(",\"trap\":\"{stage}\"");
+    let mut acknowledged = BTreeSet::new();
+    let mut log = Vec::new();
+    for n in 0..times {
+        for (n, more) in [(3 * n, ""), (3 * n + 1, trap.as_str()), (3 * n + 2, "")] {
+            if acknowledges(address, n, more) {
+                acknowledged.insert(n);
+            }
+        }
+        std::thread::sleep(Duration::from_millis(400));
+    }
+    assert!(acknowledged.len() as u64 >= times, "{acknowledged:?}");
+    let mut probe = PROBES;
+    until("all is published", Duration::from_secs(90), || {
+        log.extend(server.log());
+        if acknowledges(address, probe, "") {
+            acknowledged.insert(probe);
+        }
+        probe += 1;
+        std::thread::sleep(Duration::from_millis(200));
+        let stored: BTreeSet<u64> = files::numbers(dir.path()).into_iter().collect();
+        let mut wanted = acknowledged.range(..PROBES);
+        wanted.all(|n| stored.contains(n))
+    });
+    until("the journal is empty", Duration::from_secs(30), || {
+        let left = files::journal(dir.path());
+        left.iter().all(|name| !name.ends_with(".jnl"))
+    });
+    log.extend(server.log());
+    let log = log.join("\n");
+    assert!(log.contains("its blocks stay raw"), "{kind:?}: {log}");
+    let stored = files::numbers(dir.path());
+    let unique: BTreeSet<u64> = stored.iter().copied().collect();
+    assert_eq!(stored.len(), unique.len(), "{kind:?}: stored twice");
+    assert!(acknowledged.is_subset(&unique), "{kind:?}: lost");
+    assert_eq!(get(address, "/readyz").status, 200);
+}
+
+#[test]
+fn a_report_that_ends_every_instance_that_compresses_it_is_published_raw() {
+    for kind in BOTH {
+        publishing_goes_on(kind, "compress", 1);
+    }
+}
+
+#[test]
+fn a_report_that_ends_every_instance_that_verifies_it_is_published_unverified() {
+    for kind in BOTH {
+        publishing_goes_on(kind, "verify", 1);
+    }
+}
+
+/// Each of them is good for several failed recoveries.
+#[test]
+fn many_such_reports_delay_publishing_and_do_not_stop_it() {
+    publishing_goes_on(Kind::Native, "compress", 6);
 }

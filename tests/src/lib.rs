@@ -4,4 +4,5 @@
 
 pub mod client;
 pub mod files;
+pub mod reports;
 pub mod server;

@@ -54,7 +54,8 @@ pub fn address_of(child: &mut Child) -> SocketAddr {
 }
 
 /// A component that panics where a report asks for it (`"trap":"before"` it is
-/// stored, or `"after"`), built at the first call.
+/// stored, or `"after"`; where it is compressed, `"compress"`, or verified,
+/// `"verify"`), built at the first call.
 pub fn trapping_component() -> &'static Path {
     static BUILT: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
     BUILT.get_or_init(|| {
@@ -80,6 +81,14 @@ pub fn trapping_component() -> &'static Path {
     })
 }
 
+/// A server with some settings, not started.
+pub fn command(kind: Kind, data_dir: &Path, settings: &[(&str, &str)]) -> Command {
+    match kind {
+        Kind::Native => native(data_dir, settings),
+        Kind::Stock => stock(data_dir, settings),
+    }
+}
+
 /// The native host with some settings, not started.
 pub fn native(data_dir: &Path, settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(binaries().join("netwatch-server"));
@@ -98,6 +107,11 @@ fn stock(data_dir: &Path, settings: &[(&str, &str)]) -> Command {
         .parent()
         .expect("the target directory")
         .join("wasm32-wasip2/release/netwatch_guest.wasm");
+    stock_with(&component, data_dir, settings)
+}
+
+/// A stock runtime with a component, not started.
+pub fn stock_with(component: &Path, data_dir: &Path, settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(binaries().join("stock-wasmtime"));
     command.args(["serve", "-Scli", "--addr", "127.0.0.1:0", "--dir"]);
     command.arg(format!("{}::/data", data_dir.display()));
@@ -112,11 +126,7 @@ fn stock(data_dir: &Path, settings: &[(&str, &str)]) -> Command {
 impl Server {
     /// Starts a server and waits until it listens.
     pub fn start(kind: Kind, data_dir: &Path, settings: &[(&str, &str)]) -> Server {
-        let command = match kind {
-            Kind::Native => native(data_dir, settings),
-            Kind::Stock => stock(data_dir, settings),
-        };
-        Server::spawn(command, data_dir)
+        Server::spawn(command(kind, data_dir, settings), data_dir)
     }
 
     /// Starts a server from its command and waits until it listens.

@@ -9,6 +9,7 @@ use structured_zstd::encoding::{CompressionContext, CompressionLevel, Compressio
 
 use super::digest::Digester;
 use super::{Encoded, zstd_frame};
+use crate::traps::spring;
 
 /// Effort. In Wasm with SIMD on stored reports: 340 to 570 MB/s, and with
 /// [`SHORT_HASH_LOG`] 0.3 to 1.6 % smaller than what `zstd -3` makes of them.
@@ -91,6 +92,7 @@ impl Encoder {
     /// the encoder is of no further use.
     pub fn write(&mut self, lines: &[u8]) -> Result<(), EncodeError> {
         self.digester.write(lines);
+        spring("compress", lines);
         self.open()?;
         for piece in lines.chunks(BLOCK_BYTES) {
             zstd_frame::make_room(&mut self.frame, 2 * BLOCK_BYTES);

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 use super::zstd_frame::BLOCK_HEADER_BYTES;
+use crate::traps::spring;
 
 /// Largest window a frame may ask for, bytes: what RFC 8878 §3.1.1.1.2 tells
 /// every decoder to support, and the most that browsers do.
@@ -311,6 +312,7 @@ impl<F: FnMut(&[u8])> Write for Limited<F> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let taken = bytes.len().min(self.limit);
         if let Some(bytes) = bytes.get(..taken).filter(|bytes| !bytes.is_empty()) {
+            spring("verify", bytes);
             (self.sink)(bytes);
         }
         self.limit -= taken;

@@ -11,6 +11,7 @@ use crate::problem::{Problem, Refusal};
 use crate::query::gate::Gate;
 use crate::report::Stamper;
 use crate::store::Store;
+use crate::traps::spring;
 use futures::lock::Mutex;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -88,10 +89,11 @@ impl Instance {
             // If there is none, storing says so.
             let _ = self.store.wait_for_room().await;
             let (mut judged, batch) = self.judge(rest);
-            trap_if_asked(&rest[..judged.len()], b"\"trap\":\"before\"");
+            let (these, others) = rest.split_at(judged.len());
+            these.iter().for_each(|one| spring("before", &one.body));
             let accepted = self.store.accept(batch).await;
-            trap_if_asked(&rest[..judged.len()], b"\"trap\":\"after\"");
-            rest = &rest[judged.len()..];
+            these.iter().for_each(|one| spring("after", &one.body));
+            rest = others;
             if let Err(error) = accepted {
                 for verdict in judged.iter_mut().filter(|verdict| verdict.is_ok()) {
                     *verdict = Err(Refusal::Store(error.clone()).into());
@@ -122,14 +124,3 @@ impl Instance {
         (verdicts, batch)
     }
 }
-
-/// Ends the instance where a report asks for it.
-#[cfg(feature = "traps")]
-#[allow(clippy::panic, reason = "it is what this is for")]
-fn trap_if_asked(submissions: &[Submission], asked: &[u8]) {
-    let asks = |one: &Submission| one.body.windows(asked.len()).any(|part| part == asked);
-    assert!(!submissions.iter().any(asks), "a report asked for a trap");
-}
-
-#[cfg(not(feature = "traps"))]
-const fn trap_if_asked(_: &[Submission], _: &[u8]) {}

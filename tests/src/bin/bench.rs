@@ -6,6 +6,7 @@
 //! `crash`, `power`); without any, all are measured.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use netwatch_tests::reports::{Random, report};
 use netwatch_tests::server::binaries;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -225,45 +226,12 @@ fn requests(hosts: u64, samples: u64) -> Vec<Vec<u8>> {
 }
 
 fn request(random: &mut Random, n: u64, hosts: u64, samples: u64) -> Vec<u8> {
-    let hosts: Vec<_> = (0..hosts)
-        .map(|host| {
-            let base = 10 + (host + random.below(12)) * 13;
-            let history: Vec<_> = (0..samples)
-                .map(|s| {
-                    let t = 1_767_225_600_000 + n * 450 + s * 3000;
-                    let latency = base * 10 + random.below(base * 5);
-                    format!("{{\"t\":{t},\"latency\":{}.{}}}", latency / 10, latency % 10)
-                })
-                .collect();
-            format!(
-                "{{\"name\":\"Region {base}\",\"url\":\"https://r{base}.cloud.example/ping\",\"status\":\"online\",\"history\":[{}]}}",
-                history.join(",")
-            )
-        })
-        .collect();
-    let body = format!(
-        "{{\"clientId\":\"{:08x}-7a10-4c1e-9d2f-0123456789ab\",\"timestamp\":\"2026-01-01T00:00:00.000Z\",\"geo\":{{\"country\":\"DE\",\"city\":\"Berlin\",\"asn\":3320,\"org\":\"Deutsche Telekom AG\"}},\"userAgent\":\"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\",\"hosts\":[{}]}}",
-        random.below(200).wrapping_mul(0x9E37_79B9) & 0xFFFF_FFFF,
-        hosts.join(",")
-    );
+    let body = report(random, n, hosts, samples);
     format!(
         "POST /api/v1/reports HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
     .into_bytes()
-}
-
-/// SplitMix64 (Steele, Lea, Flood, 2014): the same reports in every run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ (z >> 31)) % bound.max(1)
-    }
 }
 
 /// User and system time of a process so far, in seconds.
