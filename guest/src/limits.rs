@@ -138,8 +138,8 @@ pub const TURN: Duration = Duration::from_millis(2);
 /// tenth of a second, with turns for others.
 pub const UPKEEP_TIME: Duration = Duration::from_millis(200);
 
-/// Segments of an hour or day up to which it has no statistics of its own: those
-/// of its segments are read as quickly.
+/// Segments of an hour or day up to which it has no statistics of its own, unless
+/// they have more than so many times its rows: theirs are read as quickly.
 pub const FEW_SEGMENTS: usize = 4;
 
 /// So long after its end an hour or day waits for late segments before it gets

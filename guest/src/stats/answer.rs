@@ -206,7 +206,8 @@ impl<D: Disk, C: Clock> Pass<'_, D, C> {
     fn finish(mut self) -> Table {
         // A segment in several parts is a problem once.
         let mut named = HashSet::new();
-        self.problems.retain(|problem| named.insert(problem.clone()));
+        self.problems
+            .retain(|problem| named.insert(problem.clone()));
         let more = self.problems.len().saturating_sub(MAX_PROBLEMS);
         if more > 0 {
             self.problems.truncate(MAX_PROBLEMS);

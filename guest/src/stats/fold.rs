@@ -63,7 +63,8 @@ impl Fold {
     /// Nothing yet.
     pub(super) fn new(scale: Scale) -> Fold {
         let Scale { period, bucket_ms } = scale;
-        let buckets = period.until_ms.div_ceil(bucket_ms) - period.since_ms / bucket_ms;
+        let first = period.since_ms / bucket_ms;
+        let buckets = period.until_ms.div_ceil(bucket_ms).saturating_sub(first);
         let fit = MAX_SUMMARIES / usize::try_from(buckets.max(1)).unwrap_or(usize::MAX);
         Fold {
             scale,

@@ -1,4 +1,4 @@
-//! The files below `index/`: read, made, stored, kept up.
+//! The files below `index/`: read, made, stored.
 //!
 //! Nothing rests on them. One that is missing, torn or of other settings is made
 //! again from its segment; one that cannot be stored is made again next time.
@@ -9,14 +9,11 @@ use super::mapping::Mapping;
 use super::rows::Rows;
 use super::side_file::{self, Content};
 use crate::clock::Clock;
-use crate::disk::{Disk, DiskError, DiskFile, DiskResult, Folder};
-use crate::journal::name::Id;
-use crate::limits::{LITTER_AGE, MAX_SIDE_FILE_BYTES};
+use crate::disk::{Disk, DiskFile, DiskResult, Folder};
+use crate::limits::MAX_SIDE_FILE_BYTES;
 use crate::query::source::{self, Unreadable};
 use crate::segment::name::SegmentName;
 use crate::store::new_id;
-use std::collections::{BTreeSet, HashSet};
-use std::time::Duration;
 
 /// Bytes of a file read at once; most files are shorter.
 const READ_BYTES: usize = 256 << 10;
@@ -147,4 +144,3 @@ async fn write<D: Disk>(disk: &D, name: &str, bytes: Vec<u8>) -> DiskResult<()> 
     let mut file = disk.create(Folder::Index, name).await?;
     file.append(bytes).await.1
 }
-

@@ -176,10 +176,10 @@ impl Question {
         let grain = self.grain_ms();
         if self.period.until_ms > MAX_MS {
             let end = (last / grain + 1) * grain;
-            period.until_ms = end.clamp(period.since_ms + grain, period.until_ms);
+            period.until_ms = end.max(period.since_ms + grain);
         }
         if self.period.since_ms == 0 {
-            period.since_ms = (first / grain * grain).min(period.until_ms - grain);
+            period.since_ms = (first / grain * grain).min(period.until_ms.saturating_sub(grain));
         }
         let Some(bucket_ms) = self.bucket_ms else {
             let bucket_ms = fitting(period);

@@ -12,7 +12,7 @@
 //! read by itself: it would ask for any number of hours.
 
 use super::index::{self, Made};
-use super::index_name::{IndexFile, Kind, key};
+use super::index_name::{IndexFile, Kind, MINUTE_MS, key};
 use super::lines::bounds;
 use super::mapping::Mapping;
 use super::question::Scale;
@@ -59,10 +59,22 @@ impl RollUp {
         }
     }
 
-    /// Whether a file of it saves anything, now and for long.
+    /// Whether a file of it saves anything, now and for long: files to open, or
+    /// rows to put together.
     fn is_worth_it(&self, now_ms: u64) -> bool {
         let patience = u64::try_from(ROLL_UP_PATIENCE.as_millis()).unwrap_or(u64::MAX);
-        self.segments.len() > FEW_SEGMENTS && self.span().until_ms + patience <= now_ms
+        let span = self.span();
+        let minutes = |segment: &SegmentName| {
+            let (first, last) = bounds(segment);
+            let within = last
+                .min(span.until_ms)
+                .saturating_sub(first.max(span.since_ms));
+            within / MINUTE_MS
+        };
+        let rows = self.kind.span_ms() / self.kind.grain_ms();
+        let many = self.segments.len() > FEW_SEGMENTS
+            || self.segments.iter().map(minutes).sum::<u64>() > rows * FEW_SEGMENTS as u64;
+        many && span.until_ms + patience <= now_ms
     }
 }
 
@@ -178,7 +190,7 @@ pub(super) fn parts(segments: &[SegmentName], scale: &Scale, now_ms: u64) -> Vec
         }
     }
     pending.settle(&mut parts);
-    parts.sort_by_key(|part| part.begin_ms(super::index_name::MINUTE_MS));
+    parts.sort_by_key(|part| part.begin_ms(MINUTE_MS));
     parts
 }
 
@@ -257,9 +269,9 @@ async fn make_hour<D: Disk, C: Clock>(
     let mut made = Made::default();
     let fingerprint = mapping.fingerprint();
     let loads = stream::iter(&hour.segments)
-        .map(|segment| async move {
-            index::load(disk, &index::file_of(fingerprint, segment)).await
-        })
+        .map(
+            |segment| async move { index::load(disk, &index::file_of(fingerprint, segment)).await },
+        )
         .buffered(SIDE_FILES_AT_ONCE);
     let mut loads = pin!(loads);
     for segment in &hour.segments {
@@ -280,12 +292,7 @@ async fn make_hour<D: Disk, C: Clock>(
     made
 }
 
-async fn make_day<D: Disk, C: Clock>(
-    disk: &D,
-    clock: &C,
-    mapping: &Mapping,
-    day: &RollUp,
-) -> Made {
+async fn make_day<D: Disk, C: Clock>(disk: &D, clock: &C, mapping: &Mapping, day: &RollUp) -> Made {
     let mut made = Made::default();
     let of_day = days(hours(&day.segments)).remove(&day.start_ms);
     for hour in of_day.unwrap_or_default() {

@@ -1,7 +1,11 @@
 //! Every report exactly once while its journal is being published.
 
 use super::*;
+use crate::disk::DiskResult;
+use crate::journal::name::JournalFile;
 use crate::simulation::fault::Side;
+use std::cell::RefCell;
+use std::pin::Pin;
 
 /// Posts to three stores, and asks all the time while they publish: first by
 /// host or among themselves, then through the death of some.
@@ -108,5 +112,107 @@ fn each_report_counts_once_wherever_publishing_was_cut_off() {
             operation += 1;
         }
         assert!(cut_off > 10, "{cut_off}");
+    }
+}
+
+/// A disk on which something happens just before one of its folders is listed.
+struct Meanwhile {
+    disk: SimDisk,
+    /// The folder, listings of it to let pass, and what happens.
+    event: RefCell<Option<(Folder, u32, Pin<Box<dyn Future<Output = ()>>>)>>,
+}
+
+impl Disk for Meanwhile {
+    type File = <SimDisk as Disk>::File;
+
+    async fn create(&self, folder: Folder, name: &str) -> DiskResult<Self::File> {
+        self.disk.create(folder, name).await
+    }
+
+    async fn open(&self, folder: Folder, name: &str, append: bool) -> DiskResult<Self::File> {
+        self.disk.open(folder, name, append).await
+    }
+
+    async fn list(&self, folder: Folder) -> DiskResult<Vec<String>> {
+        let due = match &mut *self.event.borrow_mut() {
+            Some((of, 0, _)) => *of == folder,
+            Some((of, left, _)) => {
+                *left -= u32::from(*of == folder);
+                false
+            }
+            None => false,
+        };
+        if due && let Some((.., event)) = self.event.take() {
+            event.await;
+        }
+        self.disk.list(folder).await
+    }
+
+    async fn link(&self, from: (Folder, &str), to: (Folder, &str)) -> DiskResult<()> {
+        self.disk.link(from, to).await
+    }
+
+    async fn rename(&self, from: (Folder, &str), to: (Folder, &str)) -> DiskResult<()> {
+        self.disk.rename(from, to).await
+    }
+
+    async fn unlink(&self, folder: Folder, name: &str) -> DiskResult<()> {
+        self.disk.unlink(folder, name).await
+    }
+
+    async fn sync_folder(&self, folder: Folder) -> DiskResult<()> {
+        self.disk.sync_folder(folder).await
+    }
+}
+
+/// All of publishing happens between two steps of a question, and no plan is
+/// left to tell of it.
+#[test]
+fn each_report_counts_once_where_a_journal_vanishes_between_two_listings() {
+    for (folder, listings) in [
+        (Folder::Journal, 0),
+        (Folder::Data, 0),
+        (Folder::Journal, 1),
+        (Folder::Journal, 2),
+        (Folder::Data, 1),
+    ] {
+        for alone in [false, true] {
+            let world = World::new(1);
+            world.disk().set_pace(BRISK);
+            let (instance, store) = open(&world);
+            let lines = Generator::new(1).lines(START, 20);
+            run(&world, post(&store, &lines));
+            let (disk, clock) = (instance.disk.clone(), &instance.clock);
+            let publishing = {
+                let disk = disk.clone();
+                async move {
+                    let names = disk.list(Folder::Journal).await.unwrap();
+                    let mut journals = names.iter().filter_map(|name| JournalFile::parse(name));
+                    let journal = journals.find_map(|file| match file {
+                        JournalFile::Journal(name) => Some(name),
+                        _ => None,
+                    });
+                    let journal = journal.unwrap();
+                    let name = put_segment(&disk, &lines, (START, START), 1).await;
+                    if alone {
+                        let id = journal.id.0;
+                        let from = name.to_string();
+                        let to = SegmentName { id, ..name }.to_string();
+                        let renamed = disk.rename((Folder::Data, &from), (Folder::Data, &to));
+                        renamed.await.unwrap();
+                    }
+                    let journal = JournalFile::Journal(journal).to_string();
+                    disk.unlink(Folder::Journal, &journal).await.unwrap();
+                }
+            };
+            let disk = Meanwhile {
+                disk,
+                event: RefCell::new(Some((folder, listings, Box::pin(publishing)))),
+            };
+            let question = Question::parse("since=-1h", clock.wall_ms()).unwrap();
+            let table = run(&world, answer(&disk, clock, &Mapping::default(), &question));
+            let what = format!("before listing {listings} of {folder:?}, alone: {alone}");
+            assert_eq!(table.unwrap().reports, 20, "{what}");
+        }
     }
 }

@@ -122,8 +122,14 @@ fn answers_of_long_periods_stay_exact_when_segments_come_late_and_go() {
             }
         });
         let files = index_files(&world);
-        of_hours += files.iter().filter(|name| name.starts_with("minutes-")).count();
-        of_days += files.iter().filter(|name| name.starts_with("hours-")).count();
+        of_hours += files
+            .iter()
+            .filter(|name| name.starts_with("minutes-"))
+            .count();
+        of_days += files
+            .iter()
+            .filter(|name| name.starts_with("hours-"))
+            .count();
     }
     assert!(of_hours > 200 && of_days > 15, "{of_hours} {of_days}");
 }
