@@ -8,7 +8,7 @@ use crate::config::{ConfigError, Options};
 use crate::settings::{SETTINGS, Setting};
 use crate::sources::{Source, Sources, Values};
 use crate::tools::{
-    Cat, CheckConfig, Completions, Man, Post, Question, Selection, Stats, Tool, Verify,
+    Cat, CheckConfig, Completions, Errand, Man, Post, Question, Selection, Stats, Tool, Verify,
 };
 use clap::ArgMatches;
 use clap::parser::ValueSource;
@@ -135,15 +135,16 @@ fn tool(
 
 fn post(matches: &ArgMatches, sources: &Sources) -> Result<Post, ConfigError> {
     let files = matches.get_many::<PathBuf>("file").unwrap_or_default();
-    Post::new(
-        files.cloned().collect(),
-        &text(matches, "batch-bytes").unwrap_or_default(),
-        &text(matches, "patience").unwrap_or_default(),
-        matches.get_flag("restart"),
-        text(matches, "url"),
-        text(matches, "key"),
-        sources,
-    )
+    let errand = Errand {
+        files: files.cloned().collect(),
+        batch_bytes: text(matches, "batch-bytes").unwrap_or_default(),
+        patience: text(matches, "patience").unwrap_or_default(),
+        restart: matches.get_flag("restart"),
+        state_dir: path(matches, "state-dir"),
+        url: text(matches, "url"),
+        key: text(matches, "key"),
+    };
+    Post::new(errand, sources)
 }
 
 fn selection(matches: &ArgMatches) -> Selection {

@@ -223,6 +223,13 @@ fn post() -> Command {
             .default_value("5m"),
         )
         .arg(
+            Arg::new("state-dir")
+                .long("state-dir")
+                .value_name("DIR")
+                .value_parser(PathBufValueParser::new())
+                .help("Keep FILE.posted in this directory, not beside FILE"),
+        )
+        .arg(
             Arg::new("restart")
                 .long("restart")
                 .action(ArgAction::SetTrue)

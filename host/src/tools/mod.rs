@@ -21,7 +21,7 @@ pub(crate) use cat::Cat;
 pub(crate) use check_config::CheckConfig;
 pub(crate) use completions::Completions;
 pub(crate) use man::Man;
-pub(crate) use post::Post;
+pub(crate) use post::{Errand, Post};
 pub(crate) use selection::Selection;
 pub(crate) use stats::{Question, Stats};
 pub(crate) use verify::Verify;

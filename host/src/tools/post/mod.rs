@@ -31,8 +31,22 @@ pub struct Post {
     batch_bytes: usize,
     patience: Duration,
     restart: bool,
+    state_dir: Option<PathBuf>,
     endpoint: Endpoint,
     key: Option<String>,
+}
+
+/// What is to be posted and how, as typed.
+#[derive(Debug, Default)]
+pub(crate) struct Errand {
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) batch_bytes: String,
+    pub(crate) patience: String,
+    pub(crate) restart: bool,
+    /// Where to keep how far the files are posted; beside them if not given.
+    pub(crate) state_dir: Option<PathBuf>,
+    pub(crate) url: Option<String>,
+    pub(crate) key: Option<String>,
 }
 
 impl Post {
@@ -40,31 +54,24 @@ impl Post {
     ///
     /// # Errors
     /// What cannot be used.
-    pub(crate) fn new(
-        files: Vec<PathBuf>,
-        batch_bytes: &str,
-        patience: &str,
-        restart: bool,
-        url: Option<String>,
-        key: Option<String>,
-        sources: &Sources,
-    ) -> Result<Post, ConfigError> {
+    pub(crate) fn new(errand: Errand, sources: &Sources) -> Result<Post, ConfigError> {
         let wrong = |flag: &str, text: &str, accepted: String| {
             ConfigError::from(format!("--{flag} {text:?} cannot be used: give {accepted}"))
         };
-        let url = url.unwrap_or_else(|| {
+        let url = errand.url.unwrap_or_else(|| {
             let port = sources.get("PORT").and_then(|port| port.parse().ok());
             format!("http://127.0.0.1:{}", port.unwrap_or(DEFAULT_PORT))
         });
-        let key = key.or_else(|| sources.get("INGEST_KEY").cloned());
-        let bytes = parse_bytes(batch_bytes, 1 << 10, MAX_BODY_BYTES_CEILING)
-            .map_err(|accepted| wrong("batch-bytes", batch_bytes, accepted))?;
+        let key = errand.key.or_else(|| sources.get("INGEST_KEY").cloned());
+        let bytes = parse_bytes(&errand.batch_bytes, 1 << 10, MAX_BODY_BYTES_CEILING)
+            .map_err(|accepted| wrong("batch-bytes", &errand.batch_bytes, accepted))?;
         Ok(Post {
-            files,
+            files: errand.files,
             batch_bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
-            patience: parse_flush_interval(patience)
-                .map_err(|accepted| wrong("patience", patience, accepted))?,
-            restart,
+            patience: parse_flush_interval(&errand.patience)
+                .map_err(|accepted| wrong("patience", &errand.patience, accepted))?,
+            restart: errand.restart,
+            state_dir: errand.state_dir,
             endpoint: Endpoint::parse(&url).map_err(ConfigError::from)?,
             key: match key.as_deref().map(parse_secret).transpose() {
                 Ok(key) => key,
@@ -103,7 +110,11 @@ impl Post {
         let failed = |error: std::io::Error| ToolError::Failed(format!("{shown}: {error}"));
         let mut input = Input::open(path, courier.bar()).map_err(failed)?;
         let mut state = match input.is_resumable() {
-            true => Some(State::beside(path, &self.endpoint.to_string())),
+            true => Some(State::of(
+                path,
+                self.state_dir.as_deref(),
+                &self.endpoint.to_string(),
+            )),
             false => None,
         };
         let mut done = Progress::default();
@@ -171,8 +182,13 @@ mod tests {
             Source::Environment,
             Values::from([("PORT", "81".to_owned()), ("INGEST_KEY", "k".to_owned())]),
         );
-        let key = key.map(str::to_owned);
-        Post::new(vec![], batch, patience, false, None, key, &sources)
+        let errand = Errand {
+            batch_bytes: batch.to_owned(),
+            patience: patience.to_owned(),
+            key: key.map(str::to_owned),
+            ..Errand::default()
+        };
+        Post::new(errand, &sources)
     }
 
     #[test]

@@ -37,10 +37,15 @@ pub(super) struct State {
 }
 
 impl State {
-    /// That of a file posted to a URL.
-    pub(super) fn beside(file: &Path, url: &str) -> State {
+    /// That of a file posted to a URL: beside it, or in a directory for all of
+    /// them.
+    pub(super) fn of(file: &Path, directory: Option<&Path>, url: &str) -> State {
+        let place = match (directory, file.file_name()) {
+            (Some(directory), Some(name)) => directory.join(name),
+            _ => file.to_owned(),
+        };
         let named = |suffix: &str| {
-            let mut name = OsString::from(file);
+            let mut name = OsString::from(&place);
             name.push(suffix);
             PathBuf::from(name)
         };
@@ -123,7 +128,7 @@ mod tests {
     fn what_is_saved_is_loaded_for_the_same_server_only() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("a.jsonl");
-        let mut state = State::beside(&file, "http://a/");
+        let mut state = State::of(&file, None, "http://a/");
         assert_eq!(state.load(), Ok(None));
         let progress = Progress {
             offset: 10,
@@ -136,7 +141,7 @@ mod tests {
         assert_eq!(state.load(), Ok(Some(progress)));
         let names: Vec<_> = std::fs::read_dir(directory.path()).unwrap().collect();
         assert_eq!(names.len(), 1, "{names:?}");
-        let error = State::beside(&file, "http://b/").load().unwrap_err();
+        let error = State::of(&file, None, "http://b/").load().unwrap_err();
         assert!(
             error.contains("http://a/") && error.contains("--restart"),
             "{error}"
@@ -144,10 +149,20 @@ mod tests {
     }
 
     #[test]
+    fn it_may_be_kept_elsewhere() {
+        let (files, states) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let file = files.path().join("a.jsonl");
+        let mut state = State::of(&file, Some(states.path()), "http://a/");
+        state.save(&Progress::default()).unwrap();
+        assert!(states.path().join("a.jsonl.posted").exists());
+        assert_eq!(std::fs::read_dir(files.path()).unwrap().count(), 0);
+    }
+
+    #[test]
     fn what_is_no_state_is_not_guessed_at() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("a.jsonl");
-        let state = State::beside(&file, "http://a/");
+        let state = State::of(&file, None, "http://a/");
         for text in ["", "{}", "{\"url\":\"http://a/\",\"offset\":-1}"] {
             std::fs::write(state.path(), text).unwrap();
             assert!(state.load().is_err(), "{text}");
