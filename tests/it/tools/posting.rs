@@ -47,7 +47,7 @@ fn what_is_posted_is_stored_line_for_line_and_can_be_posted_again() {
         let segment = files::segments(first.path()).remove(0);
         let second = tempfile::tempdir().unwrap();
         let server = Server::start(Kind::Native, second.path(), &[("WORKERS", "1")]);
-        let options = ["--state-dir", path(second.path()), path(&segment)];
+        let options = ["--state-dir", path(work.path()), path(&segment)];
         let said = run(&mut posting(&url(&server), &options));
         assert_eq!(said.code, Some(0), "{said:?}");
         assert_eq!(as_sent(&cat(second.path())), sent);
