@@ -100,8 +100,8 @@ fn tool(
 ) -> Result<Command, ConfigError> {
     let mut sources = Sources::default();
     surroundings(&mut sources, matches, environment);
-    if let [first, ..] = sources.wrong() {
-        return Err(first.clone().into());
+    if !sources.wrong().is_empty() {
+        return Err(sources.wrong().join("\n").into());
     }
     let tool = match name {
         "cat" => Tool::Cat(Cat {

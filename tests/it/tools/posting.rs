@@ -211,7 +211,7 @@ fn fake(answers: Vec<Option<&'static str>>) -> (SocketAddr, mpsc::Receiver<(Inst
                 }
                 let accepted = format!("{{\"accepted\":{lines}}}");
                 let answer = match answers.next() {
-                    None => format!(
+                    None | Some(Some(ACCEPT)) => format!(
                         "HTTP/1.1 202 Accepted\r\nContent-Length: {}\r\n\r\n{accepted}",
                         accepted.len()
                     ),
@@ -226,6 +226,9 @@ fn fake(answers: Vec<Option<&'static str>>) -> (SocketAddr, mpsc::Receiver<(Inst
     });
     (address, requests)
 }
+
+/// Stands for the acceptance of a request's reports.
+const ACCEPT: &str = "";
 
 const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Type: \
                     application/problem+json\r\nContent-Length: 29\r\n\r\n{\"detail\":\"the disk \
@@ -282,4 +285,28 @@ fn a_server_that_takes_nothing_is_given_up_in_the_end() {
     let said = run(&mut posting("https://127.0.0.1:1", &[path(&file)]));
     assert_eq!(said.code, Some(2), "{said:?}");
     assert!(said.err.contains("reverse proxy"), "{said:?}");
+}
+
+#[test]
+fn ctrl_c_ends_the_waiting_and_says_how_far_it_is() {
+    let work = tempfile::tempdir().unwrap();
+    let file = work.path().join("a.jsonl");
+    std::fs::write(&file, numbered(0..100)).unwrap();
+    let (address, requests) = fake(vec![Some(ACCEPT), Some(BUSY), Some(BUSY)]);
+    let options = ["--batch-bytes", "1KiB", path(&file)];
+    let post = posting(&format!("http://{address}"), &options)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    assert_eq!(requests.iter().take(2).count(), 2);
+    let id = rustix::process::Pid::from_raw(i32::try_from(post.id()).unwrap()).unwrap();
+    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+    let ended = post.wait_with_output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("interrupted; it is posted up to line"),
+        "{said}"
+    );
+    assert!(work.path().join("a.jsonl.posted").exists());
 }

@@ -5,7 +5,7 @@ use super::client::{Answer, Client};
 use super::endpoint::Endpoint;
 use super::input::Input;
 use super::state::Progress;
-use super::{ToolError, backoff, output};
+use super::{ToolError, output, waiting};
 use indicatif::{HumanCount, ProgressBar};
 use std::io;
 use std::time::{Duration, Instant};
@@ -146,9 +146,9 @@ impl Courier {
                     (doubt, None)
                 }
             };
-            let wait = again.unwrap_or_else(|| backoff(attempts));
+            let wait = waiting(again, attempts);
             attempts += 1;
-            if began.elapsed() + wait > self.patience {
+            if began.elapsed().saturating_add(wait) > self.patience {
                 return Err(ToolError::Failed(format!(
                     "{why}. Not taken after {} attempts in {} s (--patience); {}",
                     attempts,

@@ -164,10 +164,14 @@ impl ToolError {
     }
 }
 
-/// How long the `n`th wait is where the server does not say.
-fn backoff(n: u32) -> Duration {
+/// How long the `n`th wait is: as long as the server asks for, but never so short
+/// that waiting would be asking without end.
+fn waiting(asked: Option<Duration>, n: u32) -> Duration {
     let doubled = limits::POST_BACKOFF_FIRST.saturating_mul(1 << n.min(16));
-    doubled.min(limits::POST_BACKOFF)
+    match asked {
+        Some(asked) => asked.max(limits::POST_BACKOFF_FIRST),
+        None => doubled.min(limits::POST_BACKOFF),
+    }
 }
 
 #[cfg(test)]
@@ -222,7 +226,10 @@ mod tests {
 
     #[test]
     fn waits_grow_and_stay_bounded() {
-        assert!(backoff(0) < backoff(1) && backoff(1) < backoff(2));
-        assert_eq!(backoff(u32::MAX), limits::POST_BACKOFF);
+        assert!(waiting(None, 0) < waiting(None, 1));
+        assert_eq!(waiting(None, u32::MAX), limits::POST_BACKOFF);
+        let asked = Duration::from_secs(100);
+        assert_eq!(waiting(Some(asked), 0), asked);
+        assert!(waiting(Some(Duration::ZERO), 0) > Duration::ZERO);
     }
 }
