@@ -17,6 +17,7 @@ fn main() -> ExitCode {
             print(&text);
             ExitCode::SUCCESS
         }
+        Ok(Command::Run(tool)) => tool.run(),
         Ok(Command::Serve(options)) => {
             start_log(options.log_format, options.debug);
             run(*options)
