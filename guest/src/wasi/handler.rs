@@ -10,7 +10,7 @@ use crate::http::{
 };
 use crate::intake::Submission;
 use crate::limits::{MAX_BYTES_IN_FLIGHT, MAX_LOGIN_BYTES};
-use crate::metrics::{collect, exposition};
+use crate::metrics::{Outcome, QueryKind, collect, exposition};
 use crate::problem::{Problem, Refusal};
 use crate::store::AcceptError;
 use futures::{StreamExt as _, stream};
@@ -128,19 +128,24 @@ async fn route(instance: &Instance, head: &Head, request: Request) -> Answer {
         }
         Route::Stats => {
             read(instance, head, &request, async |asked| {
-                stats::respond(&instance.store, &instance.questions, asked).await
+                let stats = stats::respond(&instance.store, &instance.questions, asked);
+                counted(instance, QueryKind::Stats, stats).await
             })
             .await
         }
         Route::Plot(picture) => {
             read(instance, head, &request, async |asked| {
-                plots::respond(&instance.store, &instance.questions, picture, asked).await
+                let plot = plots::respond(&instance.store, &instance.questions, picture, asked);
+                counted(instance, QueryKind::Plot, plot).await
             })
             .await
         }
         Route::Page => {
             let sent = Sent::of(&request);
-            page::respond(&instance.store, &instance.questions, sent.visitor(head)).await
+            let page = page::respond(&instance.store, &instance.questions, sent.visitor(head));
+            let page = counted(instance, QueryKind::Plot, async { Ok(page.await) });
+            page.await
+                .unwrap_or_else(|problem| Answer::problem(&problem))
         }
         Route::Asset(asset) => page::asset(asset, Sent::of(&request).accept_encoding.as_deref()),
         Route::LogIn => {
@@ -228,6 +233,25 @@ async fn login_form(instance: &Instance, request: Request) -> Result<Vec<u8>, Pr
         return Err(page::too_large());
     }
     Body::reserve(instance, bytes)?.read(request).await
+}
+
+/// Counts a question whose answer is whole, and how long it took.
+async fn counted(
+    instance: &Instance,
+    kind: QueryKind,
+    answer: impl Future<Output = Result<Answer, Problem>>,
+) -> Result<Answer, Problem> {
+    let clock = instance.store.clock();
+    let began = clock.monotonic();
+    let answer = answer.await;
+    let outcome = match &answer {
+        Ok(_) => Outcome::Answered,
+        Err(problem) if problem.status < 500 => Outcome::Refused,
+        Err(_) => Outcome::Failed,
+    };
+    let took = clock.monotonic().saturating_sub(began);
+    instance.store.metrics().query(kind, took, outcome);
+    answer
 }
 
 /// Answers a question of somebody who may ask.
