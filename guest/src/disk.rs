@@ -67,6 +67,21 @@ pub trait Disk: 'static {
     /// The names in a folder that are regular files and valid UTF-8, in no order.
     async fn list(&self, folder: Folder) -> DiskResult<Vec<String>>;
 
+    /// As [`Disk::list`], for folders of any size: shows each name to `each`, with
+    /// what `begin` has made, anew where the listing had to be begun again.
+    async fn scan<T>(
+        &self,
+        folder: Folder,
+        begin: impl Fn() -> T,
+        mut each: impl FnMut(&mut T, &str),
+    ) -> DiskResult<T> {
+        let mut seen = begin();
+        for name in self.list(folder).await? {
+            each(&mut seen, &name);
+        }
+        Ok(seen)
+    }
+
     /// Gives a file a second name. Fails with [`DiskError::Exists`] where that
     /// name is taken; never overwrites.
     async fn link(&self, from: (Folder, &str), to: (Folder, &str)) -> DiskResult<()>;

@@ -78,6 +78,41 @@ pub const VERIFICATION_ATTEMPTS: u64 = 4;
 /// of each in memory.
 pub const MAX_PLAN_JOURNALS: usize = 8192;
 
+/// Between two looks at what there is to prune, where a host calls for it.
+pub const PRUNE_PAUSE: Duration = Duration::from_secs(10);
+
+/// The same while the disk is short of space. A file that somebody still reads
+/// gives its space back later, so the next look must not come at once.
+pub const SHORTAGE_PAUSE: Duration = Duration::from_secs(2);
+
+/// Of its time, how much an instance may spend looking at what is stored: one
+/// part of this many.
+pub const INVENTORY_SHARE: u32 = 100;
+
+/// How long an instance believes what it saw of the stored segments.
+pub const INVENTORY_TRUST: Duration = Duration::from_secs(15);
+
+/// Segments that are known one by one to who prunes, the oldest: about 120 bytes
+/// each. Those beyond are counted, and taken to be as large as these.
+pub const MAX_INVENTORY: usize = 100_000;
+
+/// Sizes of files asked for in one look: about 50 µs each. Those beyond are for
+/// the next look, and count for nothing until then.
+pub const MAX_SIZES_A_LOOK: usize = 20_000;
+
+/// Segments removed at once by size, or for want of space.
+pub const MAX_PRUNED_A_PASS: usize = 64;
+
+/// Between two removals by age. With the two bounds below, a clock that jumps
+/// into the future costs a store a twentieth a minute, not everything at once.
+pub const AGE_PAUSE: Duration = Duration::from_secs(60);
+
+/// Segments that one removal by age may take, whatever their number …
+pub const MIN_PRUNED_BY_AGE: usize = 10;
+
+/// … or one part of this many of all.
+pub const AGE_SHARE: usize = 20;
+
 /// How often the flusher shows that it is alive.
 pub const LEASE_BEAT: Duration = Duration::from_millis(500);
 
@@ -201,3 +236,13 @@ pub const MAX_LOGIN_BYTES: u64 = 4 << 10;
 /// How long a login with a wrong token waits for its answer, so that guessing is
 /// slow.
 pub const LOGIN_PAUSE: Duration = Duration::from_millis(500);
+
+/// Hosts with a panel of their own; the others are in the table only. A page of
+/// more is too long to be looked at, and of too many bytes.
+pub const MAX_PANELS: usize = 24;
+
+/// Hosts that the page can be asked for at once: all that an answer tells apart.
+pub const MAX_HOSTS_ASKED: usize = MAX_GROUPS;
+
+/// Rows of a breakdown on the page; the statistics have them all.
+pub const MAX_BREAKDOWN_ROWS: usize = 20;

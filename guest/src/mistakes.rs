@@ -14,6 +14,12 @@ pub(crate) enum Mistake {
     SkipChecksum,
     /// The journal goes before the segment is there.
     UnlinkBeforePublish,
+    /// Segments are pruned whose journals may still be published.
+    PruneUnsettled,
+    /// A segment is linked though another has published it meanwhile.
+    LinkThoughOvertaken,
+    /// A segment is pruned though somebody reads it.
+    PruneWhatIsRead,
 }
 
 #[cfg(test)]

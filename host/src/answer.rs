@@ -96,6 +96,11 @@ pub(crate) fn problem(
     whole(Answer::problem(problem), origin, settings, audience)
 }
 
+/// An answer for anybody.
+pub(crate) fn open(answer: Answer, origin: Option<&str>, settings: &Settings) -> HttpAnswer {
+    whole(answer, origin, settings, Audience::Anybody)
+}
+
 fn whole(
     answer: Answer,
     origin: Option<&str>,

@@ -4,12 +4,13 @@
 //! from, so that the sources cannot differ in what they accept.
 
 use crate::settings::SETTINGS;
-use netwatch_guest::config::{Settings, parse_bytes, parse_switch};
+use crate::sources::{Source, Sources, Values, known};
+use netwatch_guest::config::{Settings, parse_bytes};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::IsTerminal;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread::available_parallelism;
 
 /// How log lines look.
@@ -46,13 +47,13 @@ pub struct Options {
     pub(crate) vars: BTreeMap<&'static str, String>,
 }
 
-/// A configuration that cannot be used.
+/// A configuration that cannot be used: everything that is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError(String);
+pub struct ConfigError(Vec<String>);
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.0.join("\n"))
     }
 }
 
@@ -60,19 +61,23 @@ impl std::error::Error for ConfigError {}
 
 impl From<String> for ConfigError {
     fn from(message: String) -> Self {
-        ConfigError(message)
+        ConfigError(vec![message])
     }
 }
 
-/// Values by name. Empty ones count as not set.
-pub(crate) type Values = BTreeMap<&'static str, String>;
+impl ConfigError {
+    /// What is wrong, one thing each.
+    pub(crate) fn wrong(&self) -> &[String] {
+        &self.0
+    }
+}
 
 impl Options {
     /// The options that these names of the contract give, the rest being default.
     ///
     /// # Errors
     ///
-    /// An unknown name, or a value that cannot be used.
+    /// All unknown names, or all values that cannot be used.
     pub fn from_pairs<'a>(
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Options, ConfigError> {
@@ -80,136 +85,105 @@ impl Options {
         for (name, value) in pairs {
             values.insert(known(name)?, value.to_owned());
         }
-        Options::from_sources(&[values])
+        let mut sources = Sources::default();
+        sources.add(Source::Flag, values);
+        Options::from_sources(&sources)
     }
 
-    /// The options from several sources, the earlier ones taking precedence.
-    pub(crate) fn from_sources(sources: &[Values]) -> Result<Options, ConfigError> {
-        let get = |name: &str| {
-            sources
-                .iter()
-                .find_map(|source| source.get(name).filter(|value| !value.is_empty()))
+    /// The options from several sources.
+    pub(crate) fn from_sources(sources: &Sources) -> Result<Options, ConfigError> {
+        let mut reader = Reader {
+            sources,
+            wrong: sources.wrong().to_vec(),
         };
         let vars: BTreeMap<&'static str, String> = SETTINGS
             .iter()
             .filter(|setting| setting.guest)
-            .filter_map(|setting| Some((setting.name, get(setting.name)?.clone())))
+            .filter_map(|setting| Some((setting.name, sources.get(setting.name)?.clone())))
             .collect();
-        let owned = vars
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.clone()));
-        let settings =
-            Settings::from_vars(owned).map_err(|error| ConfigError(error.to_string()))?;
-        Ok(Options {
-            bind: parse(
-                "BIND",
-                get("BIND"),
-                "an IP address like 127.0.0.1 or ::",
-                |text| text.parse().ok(),
-            )?,
-            port: parse("PORT", get("PORT"), "a number from 0 to 65535", |text| {
+        let settings = reader.settings(&vars);
+        let options = Options {
+            bind: reader.read("BIND", "an IP address like 127.0.0.1 or ::", |text| {
                 text.parse().ok()
-            })?
-            .unwrap_or(8080),
-            data_dir: get("DATA_DIR")
-                .map_or("./data/reports", String::as_str)
-                .into(),
-            workers: parse(
-                "WORKERS",
-                get("WORKERS"),
-                "a number from 1 to 256",
-                |text| {
-                    text.parse()
-                        .ok()
-                        .filter(|workers| (1..=256).contains(workers))
-                },
-            )?
-            .unwrap_or_else(|| available_parallelism().map_or(1, usize::from)),
+            }),
+            port: reader
+                .read("PORT", "a number from 0 to 65535", |text| text.parse().ok())
+                .unwrap_or(DEFAULT_PORT),
+            data_dir: data_dir(sources),
+            workers: reader
+                .read("WORKERS", "a number from 1 to 256", |text| {
+                    let workers = text.parse().ok();
+                    workers.filter(|workers| (1..=256).contains(workers))
+                })
+                .unwrap_or_else(|| available_parallelism().map_or(1, usize::from)),
             component: None,
-            min_free_bytes: parse(
-                "MIN_FREE_BYTES",
-                get("MIN_FREE_BYTES"),
-                "a size like 1GiB",
-                |text| parse_bytes(text, 0, u64::MAX).ok(),
-            )?,
-            log_format: parse("LOG_FORMAT", get("LOG_FORMAT"), "text or json", log_format)?
+            min_free_bytes: reader.read("MIN_FREE_BYTES", "a size like 1GiB", |text| {
+                parse_bytes(text, 0, u64::MAX).ok()
+            }),
+            log_format: reader
+                .read("LOG_FORMAT", "text or json", log_format)
                 .unwrap_or_else(fitting_log_format),
-            debug: get("DEBUG").is_some_and(|text| parse_switch(text) == Ok(true)),
+            debug: settings.debug,
             settings,
             vars,
+        };
+        if reader.wrong.is_empty() {
+            Ok(options)
+        } else {
+            Err(ConfigError(reader.wrong))
+        }
+    }
+}
+
+/// `PORT` where it is not set.
+pub(crate) const DEFAULT_PORT: u16 = 8080;
+
+/// `DATA_DIR`
+pub(crate) fn data_dir(sources: &Sources) -> PathBuf {
+    sources
+        .get("DATA_DIR")
+        .map_or("./data/reports", String::as_str)
+        .into()
+}
+
+/// Reads values and keeps what is wrong with them.
+struct Reader<'a> {
+    sources: &'a Sources,
+    wrong: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn read<T>(
+        &mut self,
+        name: &str,
+        accepted: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        let text = self.sources.get(name)?;
+        let value = parse(text.trim());
+        if value.is_none() {
+            self.wrong
+                .push(format!("{name}={text:?} cannot be used: give {accepted}"));
+        }
+        value
+    }
+
+    /// The component's settings. It stops at the first that is wrong, so each is
+    /// shown to it alone.
+    fn settings(&mut self, vars: &BTreeMap<&'static str, String>) -> Settings {
+        let mut good = Vec::new();
+        for (name, value) in vars {
+            let var = ((*name).to_owned(), value.clone());
+            match Settings::from_vars([var.clone()]) {
+                Ok(_) => good.push(var),
+                Err(error) => self.wrong.push(error.to_string()),
+            }
+        }
+        Settings::from_vars(good).unwrap_or_else(|error| {
+            self.wrong.push(error.to_string());
+            Settings::default()
         })
     }
-}
-
-/// The values in a TOML file: the names of the contract in lower case.
-pub(crate) fn read_file(path: &Path) -> Result<Values, ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| ConfigError(format!("the config file {}: {error}", path.display())))?;
-    parse_file(&text)
-        .map_err(|error| ConfigError(format!("the config file {}: {error}", path.display())))
-}
-
-fn parse_file(text: &str) -> Result<Values, ConfigError> {
-    let table: toml::Table = text
-        .parse()
-        .map_err(|error: toml::de::Error| ConfigError(error.to_string()))?;
-    let mut values = Values::new();
-    for (key, value) in table {
-        let name = known(&key)?;
-        let text = match value {
-            toml::Value::String(text) => text,
-            toml::Value::Integer(number) => number.to_string(),
-            toml::Value::Boolean(switch) => switch.to_string(),
-            toml::Value::Array(items) => items
-                .iter()
-                .map(|item| item.as_str().map(str::to_owned))
-                .collect::<Option<Vec<_>>>()
-                .ok_or_else(|| ConfigError(format!("{key}: give a list of strings")))?
-                .join(","),
-            _ => {
-                return Err(ConfigError(format!(
-                    "{key}: give a string, a number or a switch"
-                )));
-            }
-        };
-        values.insert(name, text);
-    }
-    Ok(values)
-}
-
-/// The setting of this name, in the upper case of the environment or the lower
-/// case of the config file.
-fn known(name: &str) -> Result<&'static str, ConfigError> {
-    let found = SETTINGS.iter().find(|setting| {
-        setting.name == name || (setting.name.eq_ignore_ascii_case(name) && is_lower(name))
-    });
-    found.map(|setting| setting.name).ok_or_else(|| {
-        let nearest = SETTINGS
-            .iter()
-            .map(|setting| setting.name.to_ascii_lowercase())
-            .min_by_key(|known| strsim::levenshtein(known, &name.to_ascii_lowercase()));
-        let nearest = nearest.unwrap_or_default();
-        ConfigError(format!(
-            "there is no setting {name:?}; did you mean {nearest:?}?"
-        ))
-    })
-}
-
-fn is_lower(name: &str) -> bool {
-    !name.contains(|character: char| character.is_ascii_uppercase())
-}
-
-fn parse<T>(
-    name: &str,
-    text: Option<&String>,
-    accepted: &str,
-    parse: impl Fn(&str) -> Option<T>,
-) -> Result<Option<T>, ConfigError> {
-    text.map(|text| {
-        parse(text.trim())
-            .ok_or_else(|| ConfigError(format!("{name}={text:?} cannot be used: give {accepted}")))
-    })
-    .transpose()
 }
 
 fn log_format(text: &str) -> Option<LogFormat> {
@@ -233,30 +207,56 @@ fn fitting_log_format() -> LogFormat {
 mod tests {
     use super::*;
 
-    fn values(pairs: &[(&'static str, &str)]) -> Values {
-        pairs
+    fn sources(layers: [&[(&'static str, &str)]; 3]) -> Sources {
+        let mut sources = Sources::default();
+        for (layer, source) in layers.iter().zip([Source::Flag, Source::Environment]) {
+            let values = layer
+                .iter()
+                .map(|(name, value)| (*name, (*value).to_owned()));
+            sources.add(source, values.collect());
+        }
+        let values = layers[2]
             .iter()
-            .map(|(name, value)| (*name, (*value).to_owned()))
-            .collect()
+            .map(|(name, value)| (*name, (*value).to_owned()));
+        sources.add(Source::File("netwatch.toml".into()), values.collect());
+        sources
     }
 
     #[test]
     fn flag_beats_environment_beats_file_beats_default() {
-        let flag = values(&[("PORT", "1")]);
-        let environment = values(&[("PORT", "2"), ("WORKERS", "2")]);
-        let file = parse_file("port = 3\nworkers = 3\nflush_bytes = \"3MiB\"").unwrap();
-        let options = Options::from_sources(&[flag, environment, file]).unwrap();
+        let options = Options::from_sources(&sources([
+            &[("PORT", "1")],
+            &[("PORT", "2"), ("WORKERS", "2")],
+            &[("PORT", "3"), ("WORKERS", "3"), ("FLUSH_BYTES", "3MiB")],
+        ]))
+        .unwrap();
         assert_eq!((options.port, options.workers), (1, 2));
         assert_eq!(options.settings.flush_bytes, 3 << 20);
-        assert_eq!(options.data_dir, Path::new("./data/reports"));
+        assert_eq!(options.data_dir, std::path::Path::new("./data/reports"));
         assert_eq!(options.vars.get("FLUSH_BYTES").unwrap(), "3MiB");
     }
 
     #[test]
     fn an_empty_value_is_not_set() {
-        let options = Options::from_sources(&[values(&[("PORT", ""), ("INGEST_KEY", "")])]);
-        let options = options.unwrap();
+        let options = Options::from_pairs([("PORT", ""), ("INGEST_KEY", "")]).unwrap();
         assert_eq!((options.port, options.settings.ingest_key), (8080, None));
+    }
+
+    #[test]
+    fn every_wrong_value_is_named_not_only_the_first() {
+        let pairs = [
+            ("PORT", "x"),
+            ("FLUSH_BYTES", "ten"),
+            ("DURABILITY", "maybe"),
+            ("WORKERS", "0"),
+            ("STATS_HOSTS", "hosts"),
+            ("DEBUG", "true"),
+        ];
+        let error = Options::from_pairs(pairs).unwrap_err();
+        assert_eq!(error.wrong().len(), 5, "{error}");
+        for (name, _) in &pairs[..5] {
+            assert!(error.to_string().contains(name), "{error}");
+        }
     }
 
     #[test]
@@ -277,12 +277,9 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_is_refused_with_a_suggestion() {
-        let error = parse_file("flush_interva = \"1s\"")
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("flush_interval"), "{error}");
-        assert!(parse_file("Port = 1").is_err());
+    fn an_unknown_name_is_refused_with_a_suggestion() {
+        let error = Options::from_pairs([("FLUSH_INTERVA", "1s")]).unwrap_err();
+        assert!(error.to_string().contains("flush_interval"), "{error}");
     }
 
     #[test]

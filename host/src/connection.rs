@@ -5,6 +5,7 @@ use crate::budget::Budget;
 use crate::config::Options;
 use crate::dispatch::{self, Workers};
 use crate::framing::{DoubleLength, Watched};
+use crate::metrics::{self, Meters};
 use crate::worker::{Call, Roster};
 use crate::{ingest, limits};
 use http::header::{CONNECTION, HeaderName, ORIGIN};
@@ -15,7 +16,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use netwatch_guest::http::cors::Audience;
-use netwatch_guest::http::{request_id, routes::Route};
+use netwatch_guest::http::request_id;
+use netwatch_guest::http::routes::{Pattern, Route};
 use netwatch_guest::problem::Problem;
 use std::convert::Infallible;
 use std::pin::pin;
@@ -32,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) workers: Workers,
     pub(crate) roster: Arc<Roster>,
     pub(crate) budget: Budget,
+    pub(crate) meters: Meters,
     pub(crate) http: http1::Builder,
 }
 
@@ -133,16 +136,21 @@ async fn serve(context: &Context, stream: Watched<TcpStream>, mut stop: watch::R
 async fn answer_logged(context: &Context, request: Request<Incoming>) -> HttpAnswer {
     let sent = request.headers().get(REQUEST_ID);
     let id = request_id::sane_or_new(sent.and_then(|id| Some(id.to_str().ok()?.to_owned())));
-    let line = tracing::enabled!(tracing::Level::DEBUG).then(|| {
-        let path = crate::log::escape(request.uri().path());
-        (Instant::now(), request.method().clone(), path)
-    });
+    let line =
+        tracing::enabled!(tracing::Level::DEBUG).then(|| crate::log::escape(request.uri().path()));
+    let (start, method) = (Instant::now(), request.method().clone());
+    let pattern = Pattern::of(request.uri().path());
+    let http = &context.meters.http;
+    let in_flight = http.begin();
     let mut answer = answer(context, request, &id).await;
-    if let Some((start, method, path)) = line {
+    drop(in_flight);
+    let status = answer.status().as_u16();
+    http.answered(pattern, method.as_str(), status, start.elapsed());
+    if let Some(path) = line {
         tracing::debug!(
             %method,
             path,
-            status = answer.status().as_u16(),
+            status,
             milliseconds = start.elapsed().as_secs_f64() * 1e3,
             request_id = id,
             client = context.client,
@@ -169,6 +177,11 @@ async fn answer(context: &Context, request: Request<Incoming>, id: &str) -> Http
         Route::Ready if !context.roster.is_recovered() => {
             let detail = "reports from before the start are still being recovered";
             problem(context, &request, &Problem::new(503, "recovering", detail))
+        }
+        Route::Metrics => {
+            let origin = request.headers().get(ORIGIN).cloned();
+            let origin = origin.as_ref().and_then(|origin| origin.to_str().ok());
+            metrics::answer(context, origin).await
         }
         route => call(context, request, route == Route::Ready, id).await,
     }

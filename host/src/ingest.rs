@@ -27,6 +27,7 @@ pub(crate) async fn post(context: &Context, request: Request<Incoming>, id: &str
     match judge(context, &head, body, origin.clone(), id).await {
         Ok(verdict) => answer::verdict(verdict, origin.as_deref(), settings),
         Err(problem) => {
+            context.meters.refused(problem.reason);
             let unread = matches!(problem.status, 408 | 413);
             let mut answer =
                 answer::problem(&problem, origin.as_deref(), settings, Audience::Posting);

@@ -6,8 +6,10 @@
 //! queued to its component instance in one call. Every other route goes to the
 //! component's `wasi:http/handler`.
 //!
-//! The host knows no JSON, no report and no file of the store: rules and storage
-//! live in the component, which owns nothing but one directory.
+//! While it serves, the host knows no JSON, no report and no file of the store:
+//! rules and storage live in the component, which owns nothing but one directory.
+//! The other commands of the binary ([`tools`]) read files themselves, with the
+//! component's own modules.
 #![deny(unsafe_code)]
 
 mod answer;
@@ -26,10 +28,15 @@ mod linker;
 mod listener;
 mod lock;
 mod log;
+mod metrics;
+mod read_token;
+mod retention;
 mod server;
 mod settings;
 mod shutdown;
+mod sources;
 mod state;
+mod tools;
 mod worker;
 
 pub use cli::{Command, command};
@@ -39,3 +46,4 @@ pub use lock::Holder;
 pub use log::start as start_log;
 pub use server::{RunningServer, Server, StartError};
 pub use shutdown::{Signals, signals};
+pub use tools::Tool;

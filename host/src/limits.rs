@@ -91,6 +91,11 @@ pub(crate) const INDEX_REST: Duration = Duration::from_secs(3);
 /// Times as long as such a call took nothing is done for statistics after it, so
 /// that reports have the worker to themselves most of the time.
 pub(crate) const INDEX_SHARE: u32 = 3;
+/// Without a sign of the worker that looks after what is stored, another does.
+pub(crate) const RETENTION_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long an instance has to tell its numbers for the metrics.
+pub(crate) const METRICS_TIME: Duration = Duration::from_secs(2);
 
 /// An instance that lived this long was no failed start.
 pub(crate) const SETTLED: Duration = Duration::from_secs(10);
@@ -107,3 +112,23 @@ pub(crate) const RECOVERY_PAUSE: Duration = Duration::from_secs(10);
 
 /// Bytes of one line of the component's log.
 pub(crate) const LOG_LINE_BYTES: usize = 8 << 10;
+
+/// Time for a connection of `post` to be made.
+pub(crate) const POST_CONNECT_TIME: Duration = Duration::from_secs(10);
+
+/// Time for a server to answer `post`: longer than a server of this kind takes.
+pub(crate) const POST_ANSWER_TIME: Duration = Duration::from_secs(90);
+
+/// Bytes of an answer that `post` reads.
+pub(crate) const POST_ANSWER_BYTES: usize = 64 << 10;
+
+/// A connection of `post` that was idle for longer is not used again: shorter
+/// than [`HEAD_TIME`], after which the server closes it.
+pub(crate) const POST_IDLE_TIME: Duration = Duration::from_secs(5);
+
+/// The first wait of `post` where the server does not say how long; each further
+/// one is twice as long …
+pub(crate) const POST_BACKOFF_FIRST: Duration = Duration::from_millis(250);
+
+/// … up to this.
+pub(crate) const POST_BACKOFF: Duration = Duration::from_secs(30);

@@ -17,6 +17,7 @@ fn main() -> ExitCode {
             print(&text);
             ExitCode::SUCCESS
         }
+        Ok(Command::Run(tool)) => tool.run(),
         Ok(Command::Serve(options)) => {
             start_log(options.log_format, options.debug);
             run(*options)
@@ -35,18 +36,23 @@ fn run(options: Options) -> ExitCode {
     }
 }
 
-async fn serve(options: Options) -> ExitCode {
+async fn serve(mut options: Options) -> ExitCode {
     let mut signals = match signals() {
         Ok(signals) => signals,
         Err(error) => return fail(&format!("signals cannot be caught: {error}"), 1),
     };
+    let made_up = options.make_up_read_token(std::io::stdout().is_terminal());
+    let made_up = made_up.unwrap_or_else(|error| {
+        tracing::warn!("no READ_TOKEN can be made up, so reading is closed: {error}");
+        false
+    });
     let greeting = options.clone();
     let server = match Server::start(options).await {
         Ok(server) => server,
         Err(error @ StartError::Locked { .. }) => return fail(&error.to_string(), MISUSE),
         Err(error) => return fail(&error.to_string(), 1),
     };
-    greet(&server, &greeting);
+    greet(&server, &greeting, made_up);
     let (signal, _) = signals.next().await;
     tracing::info!(signal, "stopping; a second signal stops at once");
     tokio::select! {
@@ -62,10 +68,11 @@ async fn serve(options: Options) -> ExitCode {
     }
 }
 
-fn greet(server: &RunningServer, options: &Options) {
+fn greet(server: &RunningServer, options: &Options, made_up: bool) {
     let address = server.address();
     let data_dir = options.data_dir.display();
     tracing::info!(%address, %data_dir, workers = options.workers, "listening");
+    let page = options.page_url(address, made_up);
     if options.log_format == LogFormat::Text && std::io::stderr().is_terminal() {
         let host = match address.ip() {
             ip if ip.is_unspecified() => "localhost".to_owned(),
@@ -77,6 +84,18 @@ fn greet(server: &RunningServer, options: &Options) {
             "\n  netwatch-server listens on {address} and stores reports in {data_dir}\n\n  \
              Post a first one:\n    curl -H 'Content-Type: application/json' -d '{{\"hello\":\"world\"}}' \
              {url}\n\n"
+        ));
+        if let Some(page) = &page {
+            let token = match made_up {
+                true => " (the token is another at every start; set READ_TOKEN to keep one)",
+                false => "",
+            };
+            print(&format!("  See what was measured{token}:\n    {page}\n\n"));
+        }
+    } else if made_up && let Some(page) = page {
+        // Not through the log, which is kept and sent to others.
+        print(&format!(
+            "netwatch-server: see what was measured at {page}\n"
         ));
     }
 }

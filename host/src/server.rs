@@ -5,6 +5,8 @@ use crate::config::Options;
 use crate::connection::{self, Shared};
 use crate::dispatch::Workers;
 use crate::lock::{Holder, Lock, LockError};
+use crate::metrics::Meters;
+use crate::retention::Retention;
 use crate::worker::{self, Roster, Seat};
 use crate::{component, limits, linker, listener};
 use std::net::SocketAddr;
@@ -119,12 +121,15 @@ impl Server {
         let roster = Arc::new(Roster::default());
         let (end, ended) = mpsc::channel(1);
         let workers = start_workers(&options, &engine, &roster, &stop, &end).await?;
+        let meters = workers.0.iter().map(|worker| Arc::clone(&worker.meter));
+        let meters = Meters::new(meters.collect());
         workers.recover();
         let shared = Arc::new(Shared {
             options,
             workers,
             roster: Arc::clone(&roster),
             budget: Budget::new(limits::BODY_BYTES_IN_FLIGHT),
+            meters,
             http: connection::http(),
         });
         let (closing, close) = watch::channel(false);
@@ -176,6 +181,8 @@ async fn start_workers(
     let component = component::load(engine, options.component.as_deref())
         .and_then(|component| linker::linker(engine)?.instantiate_pre(&component))
         .map_err(does_not_start)?;
+    let retention = Retention::new(options.data_dir.clone(), options.min_free_bytes);
+    let retention = Arc::new(retention);
     let mut workers = Vec::with_capacity(options.workers);
     let mut starting = Vec::with_capacity(options.workers);
     for number in 0..options.workers {
@@ -188,6 +195,8 @@ async fn start_workers(
             vars: options.vars.clone(),
             roster: Arc::clone(roster),
             load: Arc::clone(&worker.load),
+            meter: Arc::clone(&worker.meter),
+            retention: Arc::clone(&retention),
             jobs: worker.jobs(),
             stop: stop.clone(),
         };

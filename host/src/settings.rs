@@ -14,6 +14,13 @@ pub(crate) struct Setting {
     pub(crate) guest: bool,
 }
 
+impl Setting {
+    /// Whether its value is for nobody's eyes.
+    pub(crate) fn is_secret(&self) -> bool {
+        matches!(self.value, "KEY" | "TOKEN")
+    }
+}
+
 const fn setting(
     name: &'static str,
     flag: &'static str,

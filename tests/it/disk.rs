@@ -5,10 +5,10 @@ use netwatch_tests::client::{get, post};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 /// A file system of a few megabytes; gone when dropped.
-struct SmallDisk(tempfile::TempDir);
+pub(super) struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
-    fn new(bytes: u32) -> SmallDisk {
+    pub(super) fn new(bytes: u32) -> SmallDisk {
         let dir = tempfile::tempdir().unwrap();
         let options = std::ffi::CString::new(format!("size={bytes}")).unwrap();
         mount(
@@ -20,6 +20,10 @@ impl SmallDisk {
         )
         .expect("a tmpfs: this test needs the right to mount (root)");
         SmallDisk(dir)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.0.path()
     }
 }
 

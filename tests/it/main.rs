@@ -9,11 +9,15 @@ mod entrances;
 mod hostile;
 mod image;
 mod lifecycle;
+mod metrics;
+mod page;
 mod posting;
 mod reading;
 mod recipes;
 mod recoverers;
+mod retention;
 mod soak;
+mod tools;
 mod traps;
 mod wreckage;
 

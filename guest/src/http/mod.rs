@@ -6,6 +6,8 @@ pub mod coding;
 pub mod cors;
 pub mod key;
 pub mod openapi;
+pub mod page;
+pub mod plots;
 pub mod query;
 pub mod request_id;
 pub mod routes;
@@ -56,6 +58,14 @@ impl Answer {
             headers,
             body: Body::Whole(body.into()),
         }
+    }
+
+    /// A text of some type.
+    pub fn text(content_type: &'static str, body: impl Into<Vec<u8>>) -> Answer {
+        let mut answer = Answer::json(StatusCode::OK, body);
+        let content_type = HeaderValue::from_static(content_type);
+        answer.headers.insert(CONTENT_TYPE, content_type);
+        answer
     }
 
     /// An answer without a body.

@@ -1,10 +1,13 @@
 //! The OpenAPI 3.1 description of what exists.
 
+use super::plots::{self, PICTURES};
+use crate::page::assets::{ASSETS, Asset};
 use serde_json::{Value, json};
 
 /// The document, as JSON.
 pub fn document() -> String {
-    json!({
+    let stats = super::stats::describe(problem);
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "netwatch-server",
@@ -16,11 +19,15 @@ pub fn document() -> String {
             "/api/v1/reports": {
                 "get": get_reports(), "post": post_reports(), "options": preflight()
             },
-            super::stats::STATS: { "get": super::stats::describe(problem) },
+            super::stats::STATS: { "get": stats },
+            "/": { "get": page() },
+            "/login": { "post": log_in(), "get": to_page("lookAtLogin") },
+            "/logout": { "post": log_out(), "get": to_page("lookAtLogout") },
             "/.well-known/healthcheck": { "get": health("healthcheck") },
             "/healthz": { "get": health("healthz") },
             "/readyz": { "get": ready() },
-            "/openapi.json": { "get": openapi() }
+            "/openapi.json": { "get": openapi() },
+            "/metrics": { "get": metrics() }
         },
         "components": {
             "schemas": { "Problem": problem_schema(), "Report": report_schema() },
@@ -31,8 +38,113 @@ pub fn document() -> String {
                 "readToken": { "type": "http", "scheme": "bearer", "description": "READ_TOKEN" }
             }
         }
+    });
+    for picture in PICTURES {
+        document["paths"][picture.path()] = json!({ "get": plots::describe(picture, &stats) });
+    }
+    for asset in ASSETS {
+        document["paths"][asset.path()] = json!({ "get": file(asset) });
+    }
+    document.to_string()
+}
+
+fn page() -> Value {
+    let page = json!({ "text/html": { "schema": { "type": "string" } } });
+    let parameter = |name: &str, description: &str, many: bool| {
+        let text = json!({ "type": "string" });
+        let schema = if many {
+            json!({ "type": "array", "items": text })
+        } else {
+            text
+        };
+        json!({
+            "name": name, "in": "query", "required": false,
+            "description": description, "schema": schema
+        })
+    };
+    json!({
+        "operationId": "page",
+        "summary": "The page that shows what was measured, or the form to log in.",
+        "security": [{}, { "readToken": [] }],
+        "parameters": [
+            parameter("period", "1h, 6h, 24h, 7d or 30d; others are passed over.", false),
+            parameter("since", "RFC 3339, or relative like -15m.", false),
+            parameter("until", "The same; now by itself.", false),
+            parameter("host", "Only these.", true),
+            parameter("by", "client, country, city or network.", false),
+            parameter("refresh", "Seconds between looks.", false),
+            parameter("token", "Logs in, and leads back here without it.", false)
+        ],
+        "responses": {
+            "200": { "description": "The page, or the form.", "content": page },
+            "303": { "description": "Logged in by token." },
+            "400": { "description": "The page, with what is wrong with the question.", "content": page },
+            "401": { "description": "No login, or a wrong token.", "content": both() },
+            "403": { "description": "Reading is closed, or a wrong token.", "content": both() },
+            "503": { "description": "The page, with what is not possible now.", "content": page }
+        }
     })
-    .to_string()
+}
+
+fn both() -> Value {
+    json!({
+        "text/html": { "schema": { "type": "string" } },
+        "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } }
+    })
+}
+
+fn log_in() -> Value {
+    json!({
+        "operationId": "logIn",
+        "summary": "Logs a browser in, by a cookie.",
+        "requestBody": { "required": true, "content": {
+            "application/x-www-form-urlencoded": { "schema": {
+                "type": "object",
+                "required": ["token"],
+                "properties": { "token": { "type": "string", "description": "READ_TOKEN" } }
+            } }
+        } },
+        "responses": {
+            "303": { "description": "Logged in; on to the page." },
+            "400": problem("The form did not arrive whole."),
+            "401": { "description": "A wrong token.", "content": both() },
+            "403": { "description": "Reading is closed, or the form is another site's.", "content": both() },
+            "413": problem("More than a form of this kind has."),
+            "503": problem("Not now; try again after Retry-After seconds.")
+        }
+    })
+}
+
+fn log_out() -> Value {
+    json!({
+        "operationId": "logOut",
+        "summary": "Ends the login of a browser.",
+        "responses": {
+            "303": { "description": "Logged out; on to the form." },
+            "403": { "description": "The form is another site's.", "content": both() }
+        }
+    })
+}
+
+fn to_page(id: &str) -> Value {
+    json!({
+        "operationId": id,
+        "summary": "Leads to the page.",
+        "responses": { "303": { "description": "On to the page." } }
+    })
+}
+
+fn file(asset: Asset) -> Value {
+    let essence = asset.media_type().split(';').next();
+    let id = asset.path().trim_start_matches('/').replace('.', "_");
+    json!({
+        "operationId": id,
+        "summary": "A file of the page.",
+        "responses": { "200": {
+            "description": "The file.",
+            "content": { essence.unwrap_or_default(): { "schema": { "type": "string" } } }
+        } }
+    })
 }
 
 fn post_reports() -> Value {
@@ -174,6 +286,17 @@ fn openapi() -> Value {
         "responses": { "200": {
             "description": "OpenAPI 3.1.",
             "content": { "application/json": { "schema": { "type": "object" } } }
+        } }
+    })
+}
+
+fn metrics() -> Value {
+    json!({
+        "operationId": "metrics",
+        "summary": "What the server counts, for Prometheus. Needs no token.",
+        "responses": { "200": {
+            "description": "The text exposition format, version 0.0.4.",
+            "content": { "text/plain": { "schema": { "type": "string" } } }
         } }
     })
 }

@@ -6,6 +6,7 @@ use super::routes::REPORTS;
 use super::{Answer, Body};
 use crate::clock::Clock;
 use crate::disk::Disk;
+use crate::metrics::{Outcome, QueryKind};
 use crate::problem::Problem;
 use crate::query::gate::Gate;
 use crate::query::{Fault, Page, Question};
@@ -15,6 +16,7 @@ use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, LINK, VARY};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// Content that is sent at once, bytes.
 const PIECE_BYTES: usize = 64 << 10;
@@ -42,6 +44,24 @@ pub async fn answer<D: Disk, C: Clock>(
     gate: &Gate,
     asked: Asked<'_>,
 ) -> Result<Answer, Problem> {
+    let began = store.clock().monotonic();
+    let found = find(store, gate, asked).await;
+    found.inspect_err(|problem| {
+        let outcome = match problem.status {
+            500.. => Outcome::Failed,
+            _ => Outcome::Refused,
+        };
+        let took = store.clock().monotonic().saturating_sub(began);
+        store.metrics().query(QueryKind::Reports, took, outcome);
+    })
+}
+
+async fn find<D: Disk, C: Clock>(
+    store: &Rc<Store<D, C>>,
+    gate: &Gate,
+    asked: Asked<'_>,
+) -> Result<Answer, Problem> {
+    let began = store.clock().monotonic();
     let now_ms = store.clock().wall_ms();
     let question = Question::parse(asked.query.unwrap_or_default(), now_ms)
         .map_err(|why| Problem::new(400, "parameter", why))?;
@@ -63,6 +83,10 @@ pub async fn answer<D: Disk, C: Clock>(
         array,
         coder: Some(coder),
         begun: false,
+        wanted: false,
+        done: false,
+        store: Rc::clone(store),
+        began,
     };
     let pieces = stream::unfold(writer, |mut writer| async move {
         let piece = writer.piece().await?;
@@ -98,11 +122,34 @@ struct Writer<D: Disk, C: Clock> {
     /// `None` when the answer is complete.
     coder: Option<Coder>,
     begun: bool,
+    /// Whether anybody has asked for the first piece: nobody does after `HEAD`.
+    wanted: bool,
+    /// Whether the last piece has been made.
+    done: bool,
+    store: Rc<Store<D, C>>,
+    /// When the question came.
+    began: Duration,
+}
+
+impl<D: Disk, C: Clock> Drop for Writer<D, C> {
+    fn drop(&mut self) {
+        let outcome = if self.wanted && !self.done {
+            Outcome::Abandoned
+        } else {
+            Outcome::Answered
+        };
+        let now = self.store.clock().monotonic();
+        let took = now.saturating_sub(self.began);
+        self.store
+            .metrics()
+            .query(QueryKind::Reports, took, outcome);
+    }
 }
 
 impl<D: Disk, C: Clock> Writer<D, C> {
     /// The next bytes to send; `None` at the end.
     async fn piece(&mut self) -> Option<Vec<u8>> {
+        self.wanted = true;
         loop {
             let mut coder = self.coder.take()?;
             let mut content = Vec::new();
@@ -116,6 +163,7 @@ impl<D: Disk, C: Clock> Writer<D, C> {
             }
             if ended {
                 for fault in self.page.faults().to_vec() {
+                    self.store.metrics().unreadable_file();
                     self.put(&mut content, error_line(&fault).as_bytes());
                 }
                 self.close(&mut content);
@@ -123,6 +171,7 @@ impl<D: Disk, C: Clock> Writer<D, C> {
             let mut piece = coder.encode(content).ok()?;
             if ended {
                 piece.extend(coder.finish().ok()?);
+                self.done = true;
             } else {
                 self.coder = Some(coder);
             }

@@ -20,7 +20,6 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
-use std::io;
 
 /// The path.
 pub const STATS: &str = "/api/v1/stats";
@@ -50,17 +49,9 @@ pub async fn respond<D: Disk, C: Clock>(
     let headers = &mut answer.headers;
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.append(VARY, HeaderValue::from_static("Accept, Accept-Encoding"));
-    let coding = match content.len() {
-        ..SMALL_BYTES => Coding::Identity,
-        _ => Coding::of(asked.accept_encoding),
-    };
-    if let Some(name) = coding.name() {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
-    }
-    let encoded = encode(coding, content.into_bytes())
-        .map_err(|error| Problem::new(500, "internal", format!("the answer's encoder: {error}")))?;
-    answer.body = Body::Whole(encoded);
+    headers.append(VARY, HeaderValue::from_static("Accept"));
+    answer.body = Body::Whole(content.into_bytes());
+    compress(&mut answer, asked.accept_encoding);
     Ok(answer)
 }
 
@@ -92,14 +83,27 @@ pub async fn table<D: Disk, C: Clock>(
     })
 }
 
-fn encode(coding: Coding, content: Vec<u8>) -> io::Result<Vec<u8>> {
-    if coding == Coding::Identity {
-        return Ok(content);
+/// Compresses a body as the client likes it best, if it is worth it. What cannot
+/// be compressed goes as it is.
+pub(super) fn compress(answer: &mut Answer, accept_encoding: Option<&str>) {
+    let headers = &mut answer.headers;
+    headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+    let Body::Whole(content) = &mut answer.body else {
+        return;
+    };
+    let coding = Coding::of(accept_encoding);
+    let Some(name) = coding.name().filter(|_| content.len() >= SMALL_BYTES) else {
+        return;
+    };
+    let encoded = Coder::new(coding).and_then(|mut coder| {
+        let mut encoded = coder.encode(content.clone())?;
+        encoded.extend(coder.finish()?);
+        Ok(encoded)
+    });
+    if let Ok(encoded) = encoded {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
+        *content = encoded;
     }
-    let mut coder = Coder::new(coding)?;
-    let mut encoded = coder.encode(content)?;
-    encoded.extend(coder.finish()?);
-    Ok(encoded)
 }
 
 /// A table as it is sent.

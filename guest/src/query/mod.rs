@@ -171,8 +171,7 @@ impl<D: Disk, C: Clock> Page<D, C> {
         place: Place,
     ) -> DiskResult<Page<D, C>> {
         let pass = Pass {
-            disk: store.disk(),
-            clock: store.clock(),
+            store: &store,
             question: &question,
             part: Part::After(question.after, question.limit),
             deadline: store.clock().monotonic() + QUERY_TIME,
@@ -229,8 +228,7 @@ impl<D: Disk, C: Clock> Page<D, C> {
             }
         }
         let pass = Pass {
-            disk: self.store.disk(),
-            clock: self.store.clock(),
+            store: &self.store,
             question: &self.question,
             part: Part::These(&part),
             deadline: Duration::MAX,

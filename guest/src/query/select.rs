@@ -13,6 +13,7 @@ use crate::disk::{Disk, DiskResult};
 use crate::limits::{MAX_PROBLEMS, PAGE_BYTES};
 use crate::report::stamp::{Received, rfc3339};
 use crate::segment::name::{MAX_MS, SegmentName};
+use crate::store::Store;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -106,9 +107,8 @@ impl Selection {
 }
 
 /// A pass over all files; see the module.
-pub(super) struct Pass<'a, D, C> {
-    pub(super) disk: &'a D,
-    pub(super) clock: &'a C,
+pub(super) struct Pass<'a, D: Disk, C: Clock> {
+    pub(super) store: &'a Store<D, C>,
     pub(super) question: &'a Question,
     pub(super) part: Part<'a>,
     /// Since the clock's start; a pass reads at least one segment in any case, and
@@ -140,8 +140,8 @@ impl<D: Disk, C: Clock> Pass<'_, D, C> {
     }
 
     async fn journals(&self, selection: &mut Selection) -> DiskResult<()> {
-        for name in source::journals(self.disk).await? {
-            let read = source::read_journal(self.disk, self.clock, &name, |line| {
+        for name in source::journals(self.store.disk()).await? {
+            let read = source::read_journal(self.store.disk(), self.store.clock(), &name, |line| {
                 self.line(selection, line);
             });
             match read.await {
@@ -158,7 +158,7 @@ impl<D: Disk, C: Clock> Pass<'_, D, C> {
         selection: &mut Selection,
         corrupt: &BTreeMap<SegmentName, String>,
     ) -> DiskResult<Option<(SegmentName, String)>> {
-        let (segments, foreign) = source::segments(self.disk).await?;
+        let (segments, foreign) = source::segments(self.store.disk()).await?;
         for name in foreign {
             selection.fault(name, "not the name of a segment".to_owned());
         }
@@ -178,7 +178,7 @@ impl<D: Disk, C: Clock> Pass<'_, D, C> {
             if !selection.may_hold(&place) || !self.may_have_after(&name) {
                 continue;
             }
-            let late = was_read && self.clock.monotonic() >= self.deadline;
+            let late = was_read && self.store.clock().monotonic() >= self.deadline;
             // Before the cursor there is no place to go on from.
             if late && self.after().is_none_or(|after| place > after) {
                 selection.cut(place);
@@ -190,7 +190,8 @@ impl<D: Disk, C: Clock> Pass<'_, D, C> {
             }
             was_read = true;
             selection.strangers = 0;
-            let read = source::read_segment(self.disk, self.clock, &name, |line| {
+            let _not_pruned = self.store.reading(name);
+            let read = source::read_segment(self.store.disk(), self.store.clock(), &name, |line| {
                 self.line(selection, line);
             });
             match read.await {

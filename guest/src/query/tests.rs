@@ -432,8 +432,7 @@ fn a_pass_whose_time_is_up_says_where_to_go_on() {
             let mut question = Question::parse(&format!("order={order}"), START).unwrap();
             loop {
                 let pass = Pass {
-                    disk: store.disk(),
-                    clock: store.clock(),
+                    store: &store,
                     question: &question,
                     part: Part::After(question.after, question.limit),
                     deadline: Duration::ZERO,

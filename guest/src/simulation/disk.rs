@@ -148,7 +148,16 @@ impl SimDisk {
         files
     }
 
-    /// Overwrites and changes of published files, in words.
+    /// What was in [`Folder::Data`] once and was removed, by name. A loss of
+    /// power may have brought a name back.
+    pub fn removed(&self) -> BTreeMap<String, Vec<u8>> {
+        let state = self.state.borrow();
+        let removed = state.volume.removed().iter();
+        let owned = |(name, content): (&Rc<str>, &Vec<u8>)| (name.to_string(), content.clone());
+        removed.map(owned).collect()
+    }
+
+    /// Overwrites, changes and returns of published files, in words.
     pub fn violations(&self) -> Vec<String> {
         self.state.borrow().volume.violations().to_vec()
     }

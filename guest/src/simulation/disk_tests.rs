@@ -257,3 +257,18 @@ fn changes_of_published_files_are_violations() {
         assert_eq!(disk.damaged(), ["d"]);
     });
 }
+
+#[test]
+fn a_published_name_that_was_removed_and_comes_back_is_a_violation() {
+    let world = World::new(1);
+    let disk = world.disk();
+    run(&world, async {
+        write(disk, "a", b"abc").await.unwrap();
+        disk.link((Journal, "a"), (Data, "b")).await.unwrap();
+        disk.unlink(Data, "b").await.unwrap();
+        assert_eq!(disk.removed()["b"], b"abc");
+        assert!(disk.violations().is_empty());
+        disk.link((Journal, "a"), (Data, "b")).await.unwrap();
+        assert_eq!(disk.violations().len(), 1);
+    });
+}

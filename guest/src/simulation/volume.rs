@@ -1,6 +1,6 @@
 //! Files and names together, and each operation's effect on them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::chance::Chance;
@@ -22,6 +22,8 @@ pub(super) struct Volume {
     files: Vec<FileState>,
     pub(super) directory: Directory,
     violations: Vec<String>,
+    /// Published files whose names were removed, as they were.
+    removed: BTreeMap<Rc<str>, Vec<u8>>,
 }
 
 impl Volume {
@@ -77,14 +79,18 @@ impl Volume {
             _ => {}
         }
         if to.0 == Folder::Data {
-            self.files[file].publish();
+            self.publish(&to, file);
         }
         self.directory.rename(from.clone(), to, file);
         Ok(())
     }
 
     pub(super) fn unlink(&mut self, place: Place) -> DiskResult<()> {
-        self.open(&place)?;
+        let file = self.open(&place)?;
+        if place.0 == Folder::Data {
+            let content = self.files[file].content().to_vec();
+            self.removed.insert(Rc::clone(&place.1), content);
+        }
         self.directory.remove(place);
         Ok(())
     }
@@ -142,9 +148,21 @@ impl Volume {
 
     fn add_name(&mut self, place: Place, file: FileId) {
         if place.0 == Folder::Data {
-            self.files[file].publish();
+            self.publish(&place, file);
         }
         self.directory.add(place, file);
+    }
+
+    fn publish(&mut self, place: &Place, file: FileId) {
+        if self.removed.contains_key(&place.1) {
+            self.violate(format!("{} published again after it was removed", place.1));
+        }
+        self.files[file].publish();
+    }
+
+    /// Published files that were removed, by name.
+    pub(super) fn removed(&self) -> &BTreeMap<Rc<str>, Vec<u8>> {
+        &self.removed
     }
 
     fn violate(&mut self, violation: String) {

@@ -10,6 +10,7 @@ use crate::limits::{
     BACKLOG_PATIENCE, BACKLOG_PAUSE, MAX_BEHIND_BYTES, MAX_BYTES_IN_FLIGHT, MAX_FRAME_BYTES,
     MAX_SEALED_JOURNALS, SLICE_BYTES,
 };
+use crate::metrics::FlushReason;
 use crate::mistakes::{Mistake, made};
 use futures::channel::oneshot;
 use std::fmt;
@@ -90,7 +91,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
             .as_ref()
             .is_some_and(|live| live.bytes >= self.settings.flush_bytes)
         {
-            self.seal(&mut live).await;
+            self.seal(&mut live, FlushReason::Size).await;
             self.publish_in_background();
         }
         let behind = live.as_ref().map_or(0, Live::behind_bytes);
@@ -176,8 +177,11 @@ impl<D: Disk, C: Clock> Store<D, C> {
             let Some(writer) = live.as_mut().and_then(|live| live.writer.as_mut()) else {
                 return Ok(Standing::Open);
             };
+            let began = self.clock.monotonic();
             match writer.append(batch, sync).await {
                 Ok(standing) => {
+                    let took = self.clock.monotonic().saturating_sub(began);
+                    self.metrics.appended(took);
                     let _ = self.note_write("appending to the journal", Ok(()));
                     return Ok(standing);
                 }

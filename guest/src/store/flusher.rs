@@ -15,6 +15,7 @@ use crate::disk::{Disk, DiskFile, DiskResult, Folder};
 use crate::journal::frame::{HEADER_BYTES, parse_header};
 use crate::journal::name::{JournalFile, JournalName};
 use crate::limits::{LEASE_BEAT, LEASE_PATIENCE, LEASE_TRUST};
+use crate::metrics::FlushReason;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -82,11 +83,19 @@ impl<D: Disk, C: Clock> Store<D, C> {
     async fn flush_for_all(self: Rc<Self>, mut lease: Lease<D::File>) {
         let mut at_once = self.has_old_journals().await;
         loop {
-            if !at_once && !self.wait_until_due(&mut lease).await {
+            let reason = if at_once {
+                FlushReason::Recovery
+            } else if let Some(reason) = self.wait_until_due(&mut lease).await {
+                reason
+            } else {
                 return;
-            }
+            };
             at_once = false;
-            match self.flush_all(&mut lease).await {
+            let flushed = self.flush_all(&mut lease, reason).await;
+            if flushed.is_ok() {
+                self.look_after(0).await;
+            }
+            match flushed {
                 Ok(0) => match self.resign(&mut lease).await {
                     Ok(Some(again)) => lease = again,
                     Ok(None) => return,
@@ -103,24 +112,26 @@ impl<D: Disk, C: Clock> Store<D, C> {
         }
     }
 
-    /// Waits for the flush interval or enough bytes, showing life. False if the
-    /// lease is lost.
-    async fn wait_until_due(&self, lease: &mut Lease<D::File>) -> bool {
+    /// Waits for the flush interval or enough bytes, showing life; which of them
+    /// it was. `None` if the lease is lost.
+    async fn wait_until_due(&self, lease: &mut Lease<D::File>) -> Option<FlushReason> {
         let began = self.clock.monotonic();
         loop {
             self.clock.sleep(LEASE_BEAT).await;
             match self.beat(lease).await {
                 Ok(true) => {}
-                Ok(false) => return false,
+                Ok(false) => return None,
                 // Full disks refuse signs of life too; those who watch may take
                 // over and will fare no better.
                 Err(error) => log::warn!("the flush lease cannot be renewed: {error}"),
             }
             if self.clock.monotonic().saturating_sub(began) >= self.settings.flush_interval {
-                return true;
+                return Some(FlushReason::Interval);
             }
             match self.journalled_bytes().await {
-                Ok(bytes) if bytes >= self.settings.flush_bytes => return true,
+                Ok(bytes) if bytes >= self.settings.flush_bytes => {
+                    return Some(FlushReason::Size);
+                }
                 Ok(_) => {}
                 Err(error) => log::warn!("the journals cannot be counted: {error}"),
             }
@@ -128,8 +139,13 @@ impl<D: Disk, C: Clock> Store<D, C> {
     }
 
     /// Merges what all instances have journalled; the number of journals done.
-    async fn flush_all(&self, lease: &mut Lease<D::File>) -> Result<u32, PublishError> {
+    async fn flush_all(
+        &self,
+        lease: &mut Lease<D::File>,
+        reason: FlushReason,
+    ) -> Result<u32, PublishError> {
         let _one_at_a_time = self.publishing.lock().await;
+        self.flush_reason.set(reason);
         self.clear_litter().await;
         let files = self.journal_files().await?;
         for file in &files {
@@ -155,7 +171,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
     }
 
     /// Bytes in all journals, without their headers.
-    async fn journalled_bytes(&self) -> DiskResult<u64> {
+    pub(super) async fn journalled_bytes(&self) -> DiskResult<u64> {
         let mut bytes = 0;
         for name in journals(&self.journal_files().await?) {
             // One that vanishes meanwhile is published.

@@ -8,6 +8,7 @@ use crate::journal::frame::SealKind;
 use crate::journal::name::{Id, JournalFile, JournalName};
 use crate::journal::writer::{Batch, SealedBy, Writer};
 use crate::limits::{MAX_READY_BYTES, SLICE_BYTES};
+use crate::metrics::FlushReason;
 use crate::segment::checked::CheckedEncoder;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -95,6 +96,7 @@ pub(super) struct Sealed {
     pub(super) id: Id,
     /// The segment, verified, if it was made on the way.
     pub(super) segment: Option<Vec<u8>>,
+    pub(super) reason: FlushReason,
     pub(super) reports: u64,
     pub(super) bytes: u64,
     pub(super) first_ms: u64,
@@ -144,14 +146,14 @@ impl<D: Disk, C: Clock> Store<D, C> {
 
     /// ⑤ Seals the open journal and puts it among those to be published. An
     /// error is no loss: the journal is then sealed and published from the file.
-    pub(super) async fn seal(&self, live: &mut Option<Live<D::File>>) {
+    pub(super) async fn seal(&self, live: &mut Option<Live<D::File>>, reason: FlushReason) {
         let Some(mut journal) = live.take() else {
             return;
         };
         let Some(writer) = journal.writer.take() else {
             if journal.reports > 0 {
                 let segment = self.finish_segment(&mut journal);
-                self.queue(journal, None, segment);
+                self.queue(journal, None, segment, reason);
             }
             return;
         };
@@ -170,7 +172,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
         } else {
             None
         };
-        self.queue(journal, Some(name), segment);
+        self.queue(journal, Some(name), segment, reason);
     }
 
     /// The segment of a journal that takes no more, if it was made on the way.
@@ -197,11 +199,17 @@ impl<D: Disk, C: Clock> Store<D, C> {
         };
         let name = journal.writer.as_ref().map(Writer::name);
         if name.is_some() && self.flushing.get() == Flushing::ByHost {
-            self.queue(journal, name, None);
+            self.queue(journal, name, None, FlushReason::Failure);
         }
     }
 
-    fn queue(&self, journal: Live<D::File>, name: Option<JournalName>, segment: Option<Vec<u8>>) {
+    fn queue(
+        &self,
+        journal: Live<D::File>,
+        name: Option<JournalName>,
+        segment: Option<Vec<u8>>,
+        reason: FlushReason,
+    ) {
         let (content, id) = match name {
             Some(name) => (Content::Journal(name), name.id),
             None => (Content::Memory(journal.lines), self.new_name().id),
@@ -215,6 +223,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
             content,
             id,
             segment: segment.filter(|segment| ready + segment.len() <= MAX_READY_BYTES),
+            reason,
             reports: journal.reports,
             bytes: journal.bytes,
             first_ms: journal.first_ms,

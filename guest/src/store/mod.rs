@@ -30,13 +30,18 @@
 //! `recover` for journals whose instance is gone. Without a host instances come
 //! and go, so they only append, and one of them at a time ([`flusher`]) merges
 //! what all have journalled, by a plan ([`settle`]).
+//!
+//! What is published goes again when its time is over: [`prune`].
 
 mod accept;
 mod agree;
 mod flusher;
+mod inventory;
 mod lease;
 mod live;
+mod place;
 pub(crate) mod plan;
+mod prune;
 mod publish;
 mod settle;
 
@@ -44,19 +49,25 @@ mod settle;
 mod tests;
 
 pub use accept::AcceptError;
+pub use inventory::Reading;
 pub use publish::PublishError;
 pub use settle::Recovery;
 
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::disk::{Disk, DiskError, DiskResult, Folder};
+use crate::journal::frame::HEADER_BYTES;
 use crate::journal::name::{Id, JournalFile, JournalName};
 use crate::limits::UPKEEP_TIME;
+use crate::metrics::collect::Holdings;
+use crate::metrics::{FlushReason, Metrics};
 use crate::segment::checked::CheckedEncoder;
 use crate::stats::Upkeep;
 use accept::Waiting;
 use futures::lock::Mutex;
+use inventory::{Inventory, Readers};
 use live::{Live, Sealed};
+use prune::Pruned;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -122,6 +133,13 @@ pub struct Store<D: Disk, C: Clock> {
     litter: RefCell<Vec<JournalFile>>,
     /// Held while segments are made, so that one is made at a time.
     publishing: Mutex<()>,
+    /// Why they are made; said by who holds `publishing`.
+    flush_reason: Cell<FlushReason>,
+    /// Held while segments are removed.
+    pruning: Mutex<()>,
+    pruned: Cell<Pruned>,
+    inventory: RefCell<Inventory>,
+    readers: Readers,
     flushing: Cell<Flushing>,
     /// When a flusher was last seen alive, and whether this instance looks now.
     flusher_seen: Cell<Option<Duration>>,
@@ -130,6 +148,7 @@ pub struct Store<D: Disk, C: Clock> {
     vitals: RefCell<Vitals>,
     /// Held while the files of statistics are looked after.
     upkeep: Mutex<Upkeep>,
+    metrics: Metrics,
 }
 
 impl<D: Disk, C: Clock> Store<D, C> {
@@ -149,6 +168,11 @@ impl<D: Disk, C: Clock> Store<D, C> {
             sealed: RefCell::default(),
             litter: RefCell::default(),
             publishing: Mutex::new(()),
+            flush_reason: Cell::default(),
+            pruning: Mutex::new(()),
+            pruned: Cell::default(),
+            inventory: RefCell::default(),
+            readers: Readers::default(),
             flushing: Cell::new(Flushing::AmongInstances),
             flusher_seen: Cell::new(None),
             watching: Cell::new(false),
@@ -158,6 +182,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
                 ..Vitals::default()
             }),
             upkeep: Mutex::default(),
+            metrics: Metrics::default(),
         })
     }
 
@@ -174,6 +199,11 @@ impl<D: Disk, C: Clock> Store<D, C> {
     /// Its clock.
     pub fn clock(&self) -> &C {
         &self.clock
+    }
+
+    /// What it counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Its disk, to read from.
@@ -207,6 +237,39 @@ impl<D: Disk, C: Clock> Store<D, C> {
         vitals
     }
 
+    /// What is to be told beside the [`Metrics`]. Looks at the disk where no host
+    /// has this done by [`Store::look_after`].
+    pub async fn holdings(&self) -> Holdings {
+        let mut journal_bytes = self.own_journal_bytes().await;
+        if self.flushing.get() == Flushing::AmongInstances {
+            // Where they cannot be listed, its own is what it knows.
+            journal_bytes = self.journalled_bytes().await.unwrap_or(journal_bytes);
+            let now = self.clock.monotonic();
+            if self.stored_lately().is_none() && self.may_look(now) {
+                // Without an answer the numbers are left out.
+                let _ = self.take_inventory().await;
+            }
+        }
+        Holdings {
+            vitals: self.vitals().await,
+            journal_bytes,
+            stored: self.stored_lately(),
+        }
+    }
+
+    /// Bytes of this instance's journals, as far as they hold lines.
+    async fn own_journal_bytes(&self) -> u64 {
+        let live = self.live.lock().await;
+        let written = live.as_ref().filter(|live| live.writer.is_some());
+        let mut bytes = written.map_or(0, |live| live.bytes + HEADER_BYTES as u64);
+        for sealed in &*self.sealed.borrow() {
+            if let live::Content::Journal(_) = sealed.content {
+                bytes += sealed.bytes + HEADER_BYTES as u64;
+            }
+        }
+        bytes
+    }
+
     /// Whether a report would be stored now. Where the last write failed, this
     /// tries again.
     ///
@@ -232,7 +295,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
                 .as_ref()
                 .is_some_and(|live| live.is_due(now, self.settings.flush_interval));
             if due {
-                self.seal(&mut live).await;
+                self.seal(&mut live, FlushReason::Interval).await;
             }
         }
         // The error is in the vitals and the log; the next tick tries again.
@@ -262,7 +325,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
         while !self.waiting.borrow().is_empty() {
             self.commit_waiting(&mut live).await;
         }
-        self.seal(&mut live).await;
+        self.seal(&mut live, FlushReason::Drain).await;
         drop(live);
         self.publish_sealed().await?;
         self.clear_finished_plans()

@@ -2,6 +2,7 @@
 
 use super::Store;
 use super::live::{Content, Sealed};
+use super::place::{Claim, Ready};
 use super::plan::{Fate, Plan};
 use super::settle::Member;
 use crate::clock::Clock;
@@ -114,12 +115,15 @@ impl<D: Disk, C: Clock> Store<D, C> {
         let _one_at_a_time = self.publishing.lock().await;
         self.clear_litter().await;
         loop {
-            let ready = match self.sealed.borrow_mut().front_mut() {
-                Some(sealed) => sealed.segment.take(),
+            let (ready, content_bytes) = match self.sealed.borrow_mut().front_mut() {
+                Some(sealed) => {
+                    self.flush_reason.set(sealed.reason);
+                    (sealed.segment.take(), sealed.bytes)
+                }
                 None => return Ok(()),
             };
             let result = match ready {
-                Some(segment) => self.publish_ready(&segment).await,
+                Some(segment) => self.publish_ready(&segment, content_bytes).await,
                 None => self.publish_from_source().await,
             };
             match result {
@@ -140,19 +144,26 @@ impl<D: Disk, C: Clock> Store<D, C> {
     }
 
     /// Publishes the oldest sealed journal, whose segment was made on the way.
-    async fn publish_ready(&self, segment: &[u8]) -> Result<(), PublishError> {
+    async fn publish_ready(&self, segment: &[u8], content_bytes: u64) -> Result<(), PublishError> {
         let Some((name, file)) = self.front_name() else {
             return Ok(());
         };
+        let ready = Ready {
+            name: &name,
+            bytes: segment,
+            content_bytes,
+            began: self.clock.monotonic(),
+        };
         let Some(JournalFile::Journal(journal)) = file else {
-            return Ok(self.put_in_place(&name, segment).await?);
+            self.put_in_place(&ready, Claim::Own).await?;
+            return Ok(());
         };
         let plan = Plan::alone(name, journal, Fate::Remove);
         self.intend(&plan).await?;
         if made(Mistake::UnlinkBeforePublish) {
             self.remove(&JournalFile::Journal(journal)).await?;
         }
-        self.put_in_place(&name, segment).await?;
+        self.put_in_place(&ready, Claim::Own).await?;
         self.remove(&JournalFile::Journal(journal)).await?;
         // Else a lost unlink could bring the journal back after its segment has
         // been pruned.
@@ -184,18 +195,26 @@ impl<D: Disk, C: Clock> Store<D, C> {
         if let Some(JournalFile::Journal(name)) = file {
             return self.settle_these(vec![name]).await.map(|_| ());
         }
-        let frames = match self.sealed.borrow_mut().front_mut() {
+        let (frames, content_bytes) = match self.sealed.borrow_mut().front_mut() {
             Some(Sealed {
                 content: Content::Memory(frames),
+                bytes,
                 ..
-            }) => std::mem::take(frames),
+            }) => (std::mem::take(frames), *bytes),
             _ => return Ok(()),
         };
+        let began = self.clock.monotonic();
         let result = match self.build(&Lines::Memory(&frames), Care::Compress).await {
-            Ok(bytes) => self
-                .put_in_place(&segment, &bytes)
-                .await
-                .map_err(Into::into),
+            Ok(bytes) => {
+                let ready = Ready {
+                    name: &segment,
+                    bytes: &bytes,
+                    content_bytes,
+                    began,
+                };
+                let in_place = self.put_in_place(&ready, Claim::Own).await;
+                in_place.map(|_| ()).map_err(Into::into)
+            }
             Err(error) => Err(error),
         };
         if let Some(front) = self.sealed.borrow_mut().front_mut() {
@@ -288,49 +307,6 @@ impl<D: Disk, C: Clock> Store<D, C> {
             self.clock.breathe().await;
         }
         Ok(encoded.bytes)
-    }
-
-    /// ⑥⑦ Writes a segment under a temporary name and links it to its own. Where
-    /// that name is taken, another has published the same reports.
-    pub(super) async fn put_in_place(&self, name: &SegmentName, bytes: &[u8]) -> DiskResult<()> {
-        let temporary = JournalFile::Temporary(self.new_name());
-        let result = self
-            .write_and_link(&temporary.to_string(), name, bytes)
-            .await;
-        self.clear_away(temporary).await;
-        self.note_write("publishing a segment", result)?;
-        let mut vitals = self.vitals.borrow_mut();
-        vitals.published_segments += 1;
-        vitals.published_bytes += bytes.len() as u64;
-        Ok(())
-    }
-
-    async fn write_and_link(
-        &self,
-        temporary: &str,
-        name: &SegmentName,
-        bytes: &[u8],
-    ) -> DiskResult<()> {
-        let mut file = self.disk.create(Folder::Journal, temporary).await?;
-        for slice in bytes.chunks(SLICE_BYTES) {
-            file.append(slice.to_vec()).await.1?;
-            self.clock.breathe().await;
-        }
-        file.sync().await?;
-        drop(file);
-        let target = name.to_string();
-        match self
-            .disk
-            .link((Folder::Journal, temporary), (Folder::Data, &target))
-            .await
-        {
-            Ok(()) | Err(DiskError::Exists) => {}
-            Err(error) => return Err(error),
-        }
-        if made(Mistake::SkipFolderSync) {
-            return Ok(());
-        }
-        self.disk.sync_folder(Folder::Data).await
     }
 
     /// Whether a segment has its name already, durably.

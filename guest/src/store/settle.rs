@@ -7,6 +7,7 @@
 //! that recover at the same time may at worst do the same work twice.
 
 use super::Store;
+use super::place::{Claim, Ready};
 use super::plan::{Fate, Plan};
 use super::publish::{Care, Lines, PublishError};
 use crate::clock::Clock;
@@ -16,6 +17,7 @@ use crate::journal::name::{Id, JournalFile, JournalName};
 use crate::journal::reader::{Survey, survey};
 use crate::journal::writer::seal_for_merging;
 use crate::limits::{COMPRESSION_ATTEMPTS, MAX_PLAN_JOURNALS, VERIFICATION_ATTEMPTS};
+use crate::metrics::FlushReason;
 
 /// What a recovery found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,6 +54,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
     /// Those of the disk; what is not published stays and can be tried again.
     pub async fn recover(&self, alive: &[Id]) -> Result<Recovery, PublishError> {
         let _one_at_a_time = self.publishing.lock().await;
+        self.flush_reason.set(FlushReason::Recovery);
         let gone = |instance: Id| instance != self.instance && !alive.contains(&instance);
         let files = self.journal_files().await?;
         for file in &files {
@@ -264,6 +267,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
         members: &[Member],
         recovery: &mut Recovery,
     ) -> Result<bool, PublishError> {
+        let began = self.clock.monotonic();
         let attempt = self.count_attempt(plan.id()).await?;
         let care = if attempt <= COMPRESSION_ATTEMPTS {
             Care::Compress
@@ -282,17 +286,24 @@ impl<D: Disk, C: Clock> Store<D, C> {
         // Only what ends the instance counts, not a disk that refuses.
         self.remove(&JournalFile::Attempts(plan.id())).await?;
         let bytes = built?;
-        if let Some(number) = number
-            && self.outstanding_plan().await?.0 != number
-        {
-            return Ok(false);
+        let claim = match number {
+            Some(number) => Claim::Plan(number),
+            None => {
+                self.intend(plan).await?;
+                Claim::Alone(plan)
+            }
+        };
+        let ready = Ready {
+            name: &plan.segment,
+            bytes: &bytes,
+            content_bytes: members.iter().map(|m| m.survey.bytes).sum(),
+            began,
+        };
+        let in_place = self.put_in_place(&ready, claim).await?;
+        if in_place {
+            recovery.reports += members.iter().map(|m| m.survey.reports).sum::<u64>();
         }
-        if number.is_none() {
-            self.intend(plan).await?;
-        }
-        self.put_in_place(&plan.segment, &bytes).await?;
-        recovery.reports += members.iter().map(|m| m.survey.reports).sum::<u64>();
-        Ok(true)
+        Ok(in_place)
     }
 
     /// Counts an attempt that may end the instance, and says which it is, from 1.

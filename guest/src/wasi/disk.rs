@@ -141,17 +141,27 @@ impl Disk for WasiDisk {
     }
 
     async fn list(&self, folder: Folder) -> DiskResult<Vec<String>> {
+        let put = |names: &mut Vec<String>, name: &str| names.push(name.to_owned());
+        self.scan(folder, Vec::new, put).await
+    }
+
+    async fn scan<T>(
+        &self,
+        folder: Folder,
+        begin: impl Fn() -> T,
+        mut each: impl FnMut(&mut T, &str),
+    ) -> DiskResult<T> {
         let mut attempt = 1;
         loop {
             let (mut entries, result) = self.folder(folder).read_directory();
-            let mut names = Vec::new();
+            let mut seen = begin();
             while let Some(entry) = entries.next().await {
                 if matches!(entry.type_, DescriptorType::RegularFile) {
-                    names.push(entry.name);
+                    each(&mut seen, &entry.name);
                 }
             }
             match result.await {
-                Ok(()) => return Ok(names),
+                Ok(()) => return Ok(seen),
                 Err(ErrorCode::NoEntry) if attempt < LISTING_ATTEMPTS => attempt += 1,
                 Err(ErrorCode::IllegalByteSequence) => {
                     // What comes after it in the listing is not to be had, and half

@@ -4,10 +4,13 @@
 use super::Component;
 use super::instance::{Instance, instance};
 use crate::clock::Clock as _;
-use crate::http::routes::Route;
-use crate::http::{Answer, Body as Content, access, cors, key, openapi, query, request_id, stats};
+use crate::http::routes::{Pattern, Route};
+use crate::http::{
+    Answer, Body as Content, access, cors, key, openapi, page, plots, query, request_id, stats,
+};
 use crate::intake::Submission;
-use crate::limits::MAX_BYTES_IN_FLIGHT;
+use crate::limits::{MAX_BYTES_IN_FLIGHT, MAX_LOGIN_BYTES};
+use crate::metrics::{Outcome, QueryKind, collect, exposition};
 use crate::problem::{Problem, Refusal};
 use crate::store::AcceptError;
 use futures::{StreamExt as _, stream};
@@ -25,7 +28,14 @@ impl Guest for Component {
         let head = Head::of(&request);
         let mut answer = match instance().await {
             Ok(instance) => {
+                let http = &instance.store.metrics().http;
+                let began = instance.store.clock().monotonic();
+                let in_flight = http.begin();
                 let mut answer = route(&instance, &head, request).await;
+                drop(in_flight);
+                let took = instance.store.clock().monotonic().saturating_sub(began);
+                let (pattern, status) = (Pattern::of(&head.path), answer.status.as_u16());
+                http.answered(pattern, &head.method, status, took);
                 cors::allow(
                     &mut answer.headers,
                     head.origin.as_deref(),
@@ -118,10 +128,35 @@ async fn route(instance: &Instance, head: &Head, request: Request) -> Answer {
         }
         Route::Stats => {
             read(instance, head, &request, async |asked| {
-                stats::respond(&instance.store, &instance.questions, asked).await
+                let stats = stats::respond(&instance.store, &instance.questions, asked);
+                counted(instance, QueryKind::Stats, stats).await
             })
             .await
         }
+        Route::Plot(picture) => {
+            read(instance, head, &request, async |asked| {
+                let plot = plots::respond(&instance.store, &instance.questions, picture, asked);
+                counted(instance, QueryKind::Plot, plot).await
+            })
+            .await
+        }
+        Route::Page => {
+            let sent = Sent::of(&request);
+            let page = page::respond(&instance.store, &instance.questions, sent.visitor(head));
+            let page = counted(instance, QueryKind::Plot, async { Ok(page.await) });
+            page.await
+                .unwrap_or_else(|problem| Answer::problem(&problem))
+        }
+        Route::Asset(asset) => page::asset(asset, Sent::of(&request).accept_encoding.as_deref()),
+        Route::LogIn => {
+            let sent = Sent::of(&request);
+            match login_form(instance, request).await {
+                Ok(form) => page::log_in(&instance.store, sent.visitor(head), &form).await,
+                Err(problem) => Answer::problem(&problem),
+            }
+        }
+        Route::LogOut => page::log_out(Sent::of(&request).visitor(head)),
+        Route::ToPage => page::to_page(),
         Route::Preflight => cors::preflight(),
         Route::Health => Answer::health(),
         Route::Ready => match instance.store.probe().await {
@@ -129,9 +164,94 @@ async fn route(instance: &Instance, head: &Head, request: Request) -> Answer {
             Err(error) => Answer::problem(&Refusal::Store(error).into()),
         },
         Route::OpenApi => Answer::json(http::StatusCode::OK, openapi::document()),
+        Route::Metrics => metrics(instance).await,
         Route::NotFound => Answer::not_found(),
         Route::MethodNotAllowed(allow) => Answer::method_not_allowed(&head.method, allow),
     }
+}
+
+/// The headers that the page looks at.
+struct Sent {
+    accept: Option<String>,
+    accept_encoding: Option<String>,
+    authorization: Option<String>,
+    cookie: Option<String>,
+    host: Option<String>,
+    forwarded_host: Option<String>,
+    forwarded_proto: Option<String>,
+}
+
+impl Sent {
+    fn of(request: &Request) -> Sent {
+        let headers = request.get_headers();
+        let header = |name| header(&headers, name);
+        Sent {
+            accept: header("accept"),
+            accept_encoding: header("accept-encoding"),
+            authorization: header("authorization"),
+            // A client may send several (RFC 9113 §8.2.3).
+            cookie: joined(&headers, "cookie"),
+            // `Host` is no header to a component; the authority is what it said.
+            host: request.get_authority(),
+            forwarded_host: header("x-forwarded-host"),
+            forwarded_proto: header("x-forwarded-proto"),
+        }
+    }
+
+    fn visitor<'a>(&'a self, head: &'a Head) -> page::Visitor<'a> {
+        page::Visitor {
+            reading: query::Asked {
+                query: head.query.as_deref(),
+                accept: self.accept.as_deref(),
+                accept_encoding: self.accept_encoding.as_deref(),
+            },
+            authorization: self.authorization.as_deref(),
+            cookie: self.cookie.as_deref(),
+            site: access::Site {
+                origin: head.origin.as_deref(),
+                host: self.host.as_deref(),
+                forwarded_host: self.forwarded_host.as_deref(),
+                forwarded_proto: self.forwarded_proto.as_deref(),
+            },
+        }
+    }
+}
+
+/// All values of a header that are text, as one.
+fn joined(headers: &Fields, name: &str) -> Option<String> {
+    let values = headers.get(name).into_iter();
+    let texts = values.filter_map(|value| String::from_utf8(value).ok());
+    let texts: Vec<String> = texts.collect();
+    (!texts.is_empty()).then(|| texts.join("; "))
+}
+
+async fn login_form(instance: &Instance, request: Request) -> Result<Vec<u8>, Problem> {
+    let declared = header(&request.get_headers(), "content-length");
+    let declared = declared.and_then(|length| length.parse().ok());
+    let bytes = declared.unwrap_or(MAX_LOGIN_BYTES);
+    if bytes > MAX_LOGIN_BYTES {
+        return Err(page::too_large());
+    }
+    Body::reserve(instance, bytes)?.read(request).await
+}
+
+/// Counts a question whose answer is whole, and how long it took.
+async fn counted(
+    instance: &Instance,
+    kind: QueryKind,
+    answer: impl Future<Output = Result<Answer, Problem>>,
+) -> Result<Answer, Problem> {
+    let clock = instance.store.clock();
+    let began = clock.monotonic();
+    let answer = answer.await;
+    let outcome = match &answer {
+        Ok(_) => Outcome::Answered,
+        Err(problem) if problem.status < 500 => Outcome::Refused,
+        Err(_) => Outcome::Failed,
+    };
+    let took = clock.monotonic().saturating_sub(began);
+    instance.store.metrics().query(kind, took, outcome);
+    answer
 }
 
 /// Answers a question of somebody who may ask.
@@ -156,6 +276,16 @@ async fn read(
         Err(problem) => Err(problem),
     };
     answered.unwrap_or_else(|problem| Answer::problem(&problem))
+}
+
+/// What this instance has counted. Under a native host the host answers.
+async fn metrics(instance: &Instance) -> Answer {
+    let store = &instance.store;
+    let mut families = collect::families(store.metrics(), &store.holdings().await);
+    families.extend(store.metrics().http.families());
+    families.extend(collect::derived(&families));
+    families.push(collect::build_info());
+    Answer::text(exposition::CONTENT_TYPE, exposition::encode(&families))
 }
 
 /// Whether a request may read.
@@ -184,8 +314,11 @@ async fn post(instance: &Instance, head: &Head, request: Request) -> Result<u32,
     };
     let declared = header(&headers, "content-length").and_then(|length| length.parse().ok());
     drop(headers);
-    let body = Body::reserve(instance, declared.unwrap_or(READ_BYTES as u64))?;
-    let body = body.read(request).await?;
+    let body = match Body::reserve(instance, declared.unwrap_or(READ_BYTES as u64)) {
+        Ok(body) => body.read(request).await,
+        Err(problem) => Err(problem),
+    };
+    let body = body.inspect_err(|problem| instance.store.metrics().rejected(problem.reason))?;
     let submission = Submission { body, ..submission };
     let verdicts = instance.submit(std::slice::from_ref(&submission)).await;
     verdicts.into_iter().next().unwrap_or_else(|| {

@@ -96,7 +96,9 @@ impl Instance {
             rest = others;
             if let Err(error) = accepted {
                 for verdict in judged.iter_mut().filter(|verdict| verdict.is_ok()) {
-                    *verdict = Err(Refusal::Store(error.clone()).into());
+                    let problem = Problem::from(Refusal::Store(error.clone()));
+                    self.store.metrics().rejected(problem.reason);
+                    *verdict = Err(problem);
                 }
             }
             verdicts.append(&mut judged);
@@ -111,10 +113,16 @@ impl Instance {
         stamper.set_time(now);
         let mut batch = Batch::new();
         let mut verdicts = Vec::with_capacity(submissions.len());
+        let metrics = self.store.metrics();
         for submission in submissions {
+            metrics.received(submission.body.len());
             let checked = check(&self.settings, submission, &mut stamper, &mut batch.frame);
             batch.reports += *checked.as_ref().unwrap_or(&0);
-            verdicts.push(checked.map_err(Problem::from));
+            verdicts.push(checked.map_err(|refusal| {
+                let problem = Problem::from(refusal);
+                metrics.rejected(problem.reason);
+                problem
+            }));
             if batch.lines().len() >= MAX_FRAME_BYTES {
                 break;
             }

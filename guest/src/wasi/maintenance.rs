@@ -1,9 +1,13 @@
 //! The `maintenance` interface: what a native host's timer and shutdown call.
 
 use super::Component;
-use super::bindings::exports::netwatch::server::maintenance::{Guest, Recovery, Vitals};
+use super::bindings::exports::netwatch::server::maintenance::{
+    Guest, Metric, MetricKind, MetricSample, Recovery, Vitals,
+};
 use super::instance::{Instance, instance};
 use crate::journal::name::Id;
+use crate::metrics::collect;
+use crate::metrics::exposition::{Family, Kind};
 use std::rc::Rc;
 
 async fn hosted() -> Result<Rc<Instance>, String> {
@@ -17,10 +21,13 @@ impl Guest for Component {
         Ok(hosted().await?.store.instance().to_string())
     }
 
-    async fn tick() -> Vitals {
+    async fn tick(shortage: Option<u64>) -> Vitals {
         match hosted().await {
             Ok(instance) => {
                 instance.store.tick().await;
+                if let Some(shortage) = shortage {
+                    instance.store.look_after(shortage).await;
+                }
                 instance.store.vitals().await.into()
             }
             Err(error) => crate::store::Vitals {
@@ -29,6 +36,15 @@ impl Guest for Component {
             }
             .into(),
         }
+    }
+
+    async fn metrics() -> Vec<Metric> {
+        let Ok(instance) = hosted().await else {
+            return Vec::new();
+        };
+        let store = &instance.store;
+        let families = collect::families(store.metrics(), &store.holdings().await);
+        families.into_iter().map(Metric::from).collect()
     }
 
     async fn drain() -> Result<(), String> {
@@ -60,6 +76,27 @@ impl Guest for Component {
             reports: recovery.reports,
             quarantined: recovery.quarantined,
         })
+    }
+}
+
+impl From<Family> for Metric {
+    fn from(family: Family) -> Self {
+        let sample = |sample: crate::metrics::exposition::Sample| MetricSample {
+            suffix: sample.suffix,
+            labels: sample.labels,
+            value: sample.value,
+        };
+        Metric {
+            name: family.name,
+            help: family.help,
+            kind: match family.kind {
+                Kind::Counter => MetricKind::Counter,
+                Kind::Gauge => MetricKind::Gauge,
+                Kind::Shared => MetricKind::Shared,
+                Kind::Histogram => MetricKind::Histogram,
+            },
+            samples: family.samples.into_iter().map(sample).collect(),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
-use tokio::sync::{Notify, OwnedMutexGuard, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, Notify, OwnedMutexGuard, mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use wasmtime::component::Accessor;
 use wasmtime::{Result, Store, format_err};
@@ -98,8 +98,10 @@ impl Instance {
                 intake: collector.netwatch_server_intake(),
                 service: &service,
                 usage: &usage,
+                name: &entry.name,
                 calls: Cell::new(0),
                 recovery: Notify::new(),
+                telling: Mutex::new(()),
                 leave: watch::Sender::new(Leave::Stay),
                 busy: watch::Sender::new(()),
             };
@@ -134,9 +136,11 @@ struct Duty<'a> {
     intake: &'a intake::Guest,
     service: &'a Arc<Service>,
     usage: &'a Usage,
+    name: &'a str,
     /// `wasi:http` calls so far.
     calls: Cell<u64>,
     recovery: Notify,
+    telling: Mutex<()>,
     leave: watch::Sender<Leave>,
     /// Held by every task that is not finished.
     busy: watch::Sender<()>,
@@ -152,6 +156,7 @@ impl Duty<'_> {
             self.recover_when_asked(),
             self.tick(),
             self.index(),
+            self.tell_when_asked(),
             self.await_stop(),
         )?;
         let why = *self.leave.borrow();
@@ -297,7 +302,9 @@ impl Duty<'_> {
                 _ = ticks.tick() => {}
                 () = &mut told => return Ok(()),
             }
-            let vitals = self.maintenance.call_tick(self.store).await?;
+            let errand = self.seat.retention.errand(self.seat.worker);
+            let vitals = self.maintenance.call_tick(self.store, errand).await?;
+            self.tell().await?;
             self.seat
                 .load
                 .writable
@@ -337,6 +344,29 @@ impl Duty<'_> {
         }
     }
 
+    async fn tell_when_asked(&self) -> Result<()> {
+        let mut told = pin!(self.told_to_leave());
+        loop {
+            tokio::select! {
+                () = self.seat.meter.asked() => {
+                    self.tell().await?;
+                    self.seat.meter.answered();
+                }
+                () = &mut told => return Ok(()),
+            }
+        }
+    }
+
+    /// Tells what the instance counts, for the metrics.
+    async fn tell(&self) -> Result<()> {
+        // One at a time, so that what is older does not come after what is newer.
+        let _one_at_a_time = self.telling.lock().await;
+        let metrics = self.maintenance.call_metrics(self.store).await?;
+        let memory = self.usage.memory_bytes();
+        self.seat.meter.tell(self.name, metrics, memory);
+        Ok(())
+    }
+
     /// Waits for the calls in flight, then publishes everything.
     async fn finish(&self) -> Result<()> {
         if timeout(limits::GRACE, self.busy.closed()).await.is_err() {
@@ -345,10 +375,13 @@ impl Duty<'_> {
                 "calls are still in flight; leaving them"
             );
         }
-        timeout(limits::DRAIN_TIME, self.maintenance.call_drain(self.store))
+        let drained = timeout(limits::DRAIN_TIME, self.maintenance.call_drain(self.store))
             .await
-            .map_err(|_| format_err!("publishing took too long; the rest is in the journal"))??
-            .map_err(|reason| format_err!("not everything is published: {reason}"))
+            .map_err(|_| format_err!("publishing took too long; the rest is in the journal"))??;
+        if *self.leave.borrow() == Leave::Relieved {
+            self.tell().await?;
+        }
+        drained.map_err(|reason| format_err!("not everything is published: {reason}"))
     }
 }
 

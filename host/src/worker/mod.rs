@@ -21,12 +21,16 @@ mod thread;
 use crate::budget::Share;
 use crate::connection::Visit;
 use crate::limits;
+use crate::metrics::Meter;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::{mpsc, oneshot};
 use wasmtime_wasi_http::WasiBody;
 
 pub(crate) use bindings::exports::netwatch::server::intake::{Submission, Verdict};
+#[cfg(test)]
+pub(crate) use bindings::exports::netwatch::server::maintenance::MetricSample;
+pub(crate) use bindings::exports::netwatch::server::maintenance::{Metric, MetricKind};
 pub(crate) use roster::Roster;
 pub(crate) use thread::{Seat, spawn};
 
@@ -101,6 +105,7 @@ impl Drop for Place {
 /// A worker as others see it.
 pub(crate) struct Worker {
     pub(crate) load: Arc<Load>,
+    pub(crate) meter: Arc<Meter>,
     submissions: mpsc::Sender<Pending>,
     jobs: mpsc::Sender<Job>,
     visits: mpsc::UnboundedSender<(Visit, Home)>,
@@ -174,6 +179,7 @@ pub(crate) fn channels() -> (Worker, Inbox, Visits) {
     let (visit, visits) = mpsc::unbounded_channel();
     let worker = Worker {
         load: Arc::default(),
+        meter: Arc::default(),
         submissions: submit,
         jobs: start,
         visits: visit,

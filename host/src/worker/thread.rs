@@ -4,6 +4,8 @@ use super::instance::{Instance, Leave};
 use super::{Inbox, Job, Load, Roster, Visits};
 use crate::limits;
 use crate::log::escape;
+use crate::metrics::Meter;
+use crate::retention::Retention;
 use crate::state::State;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,6 +27,8 @@ pub(crate) struct Seat {
     pub(crate) vars: BTreeMap<&'static str, String>,
     pub(crate) roster: Arc<Roster>,
     pub(crate) load: Arc<Load>,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) retention: Arc<Retention>,
     /// The worker's own queue, to order a recovery from itself.
     pub(crate) jobs: mpsc::Sender<Job>,
     pub(crate) stop: watch::Receiver<bool>,
@@ -75,7 +79,11 @@ async fn run(seat: Rc<Seat>, inbox: Inbox, ready: oneshot::Sender<Result<()>>) {
         let instance = match (Instance::start(&seat).await, ready.take()) {
             (Ok(instance), ready) => {
                 seat.load.begin();
-                ready.map(|ready| ready.send(Ok(())));
+                match ready {
+                    // The thread's first.
+                    Some(ready) => drop(ready.send(Ok(()))),
+                    None => seat.meter.restarted(),
+                }
                 instance
             }
             (Err(error), Some(ready)) => {
@@ -142,7 +150,10 @@ async fn live(
 ) {
     let name = instance.name().to_owned();
     let inbox = inbox.lock_owned().await;
-    if let Err(error) = instance.run(&seat, inbox, left).await {
+    let ended = instance.run(&seat, inbox, left).await;
+    seat.meter.gone(&name);
+    if let Err(error) = ended {
+        seat.meter.failed(&error);
         tracing::error!(
             tenant = seat.tenant,
             worker = seat.worker,

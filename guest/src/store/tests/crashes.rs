@@ -6,7 +6,7 @@ use crate::simulation::fault::Side;
 
 /// How everything ends at a crash point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     /// `kill -9`: what was written stays.
     Kill,
     /// What was not synced may go.
@@ -15,19 +15,21 @@ enum End {
 
 /// What a run is asked to survive.
 #[derive(Clone, Copy, Debug)]
-struct Plot {
-    seed: u64,
-    durability: Durability,
-    flushing: Flushing,
-    end: End,
+pub(super) struct Plot {
+    pub(super) seed: u64,
+    pub(super) durability: Durability,
+    pub(super) flushing: Flushing,
+    pub(super) end: End,
+    /// Whether everything that is published is to go as soon as it may.
+    pub(super) pruning: bool,
     /// The operation at which the workload ends, if it is to be cut short.
-    first: Option<(u64, Side)>,
+    pub(super) first: Option<(u64, Side)>,
     /// The same in the recovery, counted from its beginning.
-    second: Option<(u64, Side)>,
+    pub(super) second: Option<(u64, Side)>,
 }
 
 /// Operations of the workload and of the recovery.
-fn play(plot: Plot) -> (u64, u64) {
+pub(super) fn play(plot: Plot) -> (u64, u64) {
     let world = World::new(plot.seed);
     let ledger = Ledger::default();
     if let Some((operation, side)) = plot.first {
@@ -48,7 +50,9 @@ fn play(plot: Plot) -> (u64, u64) {
     // What the dead had under way has happened by now; it must not matter.
     while recover(&world, plot).is_none() {}
     let promised = plot.end == End::Kill || plot.durability == Durability::Power;
-    if promised {
+    if promised && plot.pruning {
+        ledger.check_kept_or_pruned(&world);
+    } else if promised {
         ledger.check_complete(&world);
     } else {
         ledger.check_files(&world);
@@ -58,13 +62,14 @@ fn play(plot: Plot) -> (u64, u64) {
 }
 
 fn live(world: &World, ledger: &Ledger, plot: Plot) {
-    let stores: Vec<_> = (0..2)
-        .map(|_| open(world, plot.durability, plot.flushing))
-        .collect();
+    let stores: Vec<_> = (0..2).map(|_| enter(world, plot, plot.flushing)).collect();
     for (instance, store) in &stores {
         post(world, instance, store, ledger, 3, 4);
         if plot.flushing == Flushing::ByHost {
             tick(world, instance, store);
+            if plot.pruning {
+                prune::keep_pruning(world, instance, store);
+            }
         }
     }
     let _ = world.run(world.sleep(INTERVAL * 2));
@@ -79,21 +84,34 @@ fn end(world: &World, end: End) {
 
 /// `None` if it was cut short.
 fn recover(world: &World, plot: Plot) -> Option<()> {
-    let (_, one) = open(world, plot.durability, Flushing::ByHost);
-    let (_, two) = open(world, plot.durability, Flushing::ByHost);
+    let (_, one) = enter(world, plot, Flushing::ByHost);
+    let (_, two) = enter(world, plot, Flushing::ByHost);
     let alive = [one.instance(), two.instance()];
     // Two recoverers at once, as two servers on one directory would be.
     let both = async { futures::join!(one.recover(&alive), two.recover(&alive)) };
     let (a, b) = world.run(both).done()?;
     match (a, b) {
-        (Ok(_), Ok(_)) => Some(()),
+        (Ok(_), Ok(_)) => {}
         // One may lose its temporary file to the other; it tries again.
-        _ => world.run(one.recover(&alive)).done()?.ok().map(|_| ()),
+        _ => world.run(one.recover(&alive)).done()?.ok().map(|_| ())?,
+    }
+    if plot.pruning {
+        world.run(one.prune_now(u64::MAX)).done()?.ok()?;
+    }
+    Some(())
+}
+
+fn enter(world: &World, plot: Plot, flushing: Flushing) -> (Instance, Rc<SimStore>) {
+    let settings = settings(plot.durability);
+    if plot.pruning {
+        open_with(world, prune::keeping_nothing(settings), flushing)
+    } else {
+        open_with(world, settings, flushing)
     }
 }
 
-const DURABILITIES: [Durability; 2] = [Durability::Crash, Durability::Power];
-const FLUSHINGS: [Flushing; 2] = [Flushing::ByHost, Flushing::AmongInstances];
+pub(super) const DURABILITIES: [Durability; 2] = [Durability::Crash, Durability::Power];
+pub(super) const FLUSHINGS: [Flushing; 2] = [Flushing::ByHost, Flushing::AmongInstances];
 
 #[test]
 fn acknowledged_reports_survive_a_crash_at_every_operation() {
@@ -106,6 +124,7 @@ fn acknowledged_reports_survive_a_crash_at_every_operation() {
                     durability,
                     flushing,
                     end,
+                    pruning: false,
                     first: None,
                     second: None,
                 };
@@ -137,6 +156,7 @@ fn acknowledged_reports_survive_a_crash_inside_the_recovery_at_every_operation()
                     durability,
                     flushing,
                     end,
+                    pruning: false,
                     first: None,
                     second: None,
                 };
@@ -173,6 +193,7 @@ fn acknowledged_reports_survive_crashes_anywhere_under_ten_thousand_seeds() {
             durability: DURABILITIES[chance.usize(..2)],
             flushing: FLUSHINGS[chance.usize(..2)],
             end: if chance.bool() { End::Kill } else { End::Power },
+            pruning: false,
             first: Some((chance.u64(1..600), sides[chance.usize(..2)])),
             second: chance
                 .bool()
@@ -190,6 +211,7 @@ fn is_caught(mistake: Mistake, durability: Durability, end: End) -> bool {
             durability,
             flushing: Flushing::ByHost,
             end,
+            pruning: false,
             first: Some((chance.u64(1..400), Side::After)),
             second: None,
         };

@@ -50,33 +50,26 @@ impl Ledger {
 
     /// Every published report, with how often it is there.
     fn published(&self, world: &World) -> BTreeMap<u64, u32> {
-        let mut published = BTreeMap::new();
-        for ((folder, name), bytes) in world.disk().snapshot() {
-            if folder != Folder::Data {
-                continue;
-            }
-            assert!(SegmentName::parse(&name).is_some(), "foreign name {name}");
-            let mut plain = String::new();
-            ruzstd::decoding::StreamingDecoder::new(&bytes[..])
-                .expect("a zstd frame")
-                .read_to_string(&mut plain)
-                .expect("a whole zstd frame");
-            assert!(!plain.is_empty(), "{name} is empty");
-            for line in plain.split_terminator('\n') {
-                let report = number(line);
-                assert_eq!(format!("{line}\n").into_bytes(), self::line(report));
-                *published.entry(report).or_insert(0) += 1;
-            }
-        }
-        published
+        reports(stored(world))
+    }
+
+    /// Every acknowledged report is published or was pruned, none in two files,
+    /// and nothing that was pruned was published again.
+    pub(super) fn check_kept_or_pruned(&self, world: &World) {
+        self.check_files(world);
+        let mut ever = world.disk().removed();
+        ever.extend(stored(world));
+        let ever = reports(ever);
+        let doubled: Vec<_> = ever.iter().filter(|(_, n)| **n > 1).collect();
+        assert!(doubled.is_empty(), "in more than one file: {doubled:?}");
+        let pages = self.0.borrow();
+        let all = pages.acknowledged.iter();
+        let lost: Vec<_> = all.filter(|r| !ever.contains_key(*r)).collect();
+        assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
     }
 
     pub(super) fn segments(&self, world: &World) -> usize {
-        let files = world.disk().snapshot();
-        files
-            .keys()
-            .filter(|(folder, _)| *folder == Folder::Data)
-            .count()
+        stored(world).len()
     }
 
     /// Every published file is whole, and what it was when it was published.
@@ -137,4 +130,33 @@ impl Ledger {
             assert!(*folder != Folder::Journal || gone, "left over: {name}");
         }
     }
+}
+
+/// The files in `DATA_DIR` with the names of segments.
+fn stored(world: &World) -> BTreeMap<String, Vec<u8>> {
+    let files = world.disk().snapshot().into_iter();
+    let data = files.filter(|((folder, _), _)| *folder == Folder::Data);
+    data.map(|((_, name), bytes)| (name, bytes))
+        .filter(|(name, _)| !name.starts_with("foreign"))
+        .collect()
+}
+
+/// Every report in some segments, with how often it is there.
+fn reports(segments: BTreeMap<String, Vec<u8>>) -> BTreeMap<u64, u32> {
+    let mut reports = BTreeMap::new();
+    for (name, bytes) in segments {
+        assert!(SegmentName::parse(&name).is_some(), "foreign name {name}");
+        let mut plain = String::new();
+        ruzstd::decoding::StreamingDecoder::new(&bytes[..])
+            .expect("a zstd frame")
+            .read_to_string(&mut plain)
+            .expect("a whole zstd frame");
+        assert!(!plain.is_empty(), "{name} is empty");
+        for line in plain.split_terminator('\n') {
+            let report = number(line);
+            assert_eq!(format!("{line}\n").into_bytes(), self::line(report));
+            *reports.entry(report).or_insert(0) += 1;
+        }
+    }
+    reports
 }

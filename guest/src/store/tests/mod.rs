@@ -6,6 +6,7 @@ mod crashes;
 mod faults;
 mod instances;
 mod ledger;
+mod prune;
 
 use super::{Flushing, Store};
 use crate::config::{Durability, Settings};
@@ -40,12 +41,12 @@ fn settings(durability: Durability) -> Settings {
 
 /// A store on a new instance of the world.
 fn open(world: &World, durability: Durability, flushing: Flushing) -> (Instance, Rc<SimStore>) {
+    open_with(world, settings(durability), flushing)
+}
+
+fn open_with(world: &World, settings: Settings, flushing: Flushing) -> (Instance, Rc<SimStore>) {
     let instance = world.instance();
-    let store = Store::new(
-        instance.disk.clone(),
-        instance.clock.clone(),
-        settings(durability),
-    );
+    let store = Store::new(instance.disk.clone(), instance.clock.clone(), settings);
     if flushing == Flushing::ByHost {
         store.set_flushed_by_host();
     }
