@@ -163,6 +163,10 @@ pub const MAX_PLAN_BYTES: usize = 2 << 20;
 /// are not ours.
 pub const MAX_SIDE_FILE_BYTES: usize = 16 << 20;
 
+/// How long a question asked over HTTP goes on counting reports: less than the
+/// native host waits for an answer, so that it can be told why there is none.
+pub const COUNTING_TIME: Duration = Duration::from_secs(20);
+
 /// Files of statistics read at once: enough to hide the way to the host.
 pub const SIDE_FILES_AT_ONCE: usize = 8;
 

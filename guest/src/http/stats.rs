@@ -6,6 +6,7 @@ use super::query::Asked;
 use super::{Answer, Body};
 use crate::clock::Clock;
 use crate::disk::Disk;
+use crate::limits::COUNTING_TIME;
 use crate::problem::Problem;
 use crate::query::gate::Gate;
 use crate::report::stamp::rfc3339;
@@ -65,7 +66,8 @@ pub async fn table<D: Disk, C: Clock>(
     query: &str,
 ) -> Result<Table, Problem> {
     let refused = |why| Problem::new(400, "parameter", why);
-    let question = Question::parse(query, store.clock().wall_ms()).map_err(refused)?;
+    let mut question = Question::parse(query, store.clock().wall_ms()).map_err(refused)?;
+    question.patience = Some(COUNTING_TIME);
     let busy = || Problem::new(503, "busy", "too many questions at once; ask again later");
     let _place = gate.enter(store.clock()).await.ok_or_else(busy)?;
     let mapping = &store.settings().stats;
@@ -74,7 +76,11 @@ pub async fn table<D: Disk, C: Clock>(
         let text = error.to_string();
         match error {
             StatsError::TooManyBuckets(_) => Problem::new(400, "parameter", text),
+            StatsError::TooMuch(_) => Problem::new(400, "too-much", text),
             StatsError::Restless => Problem::new(503, "busy", format!("{text}; ask again later")),
+            StatsError::NotReady(_) => {
+                Problem::new(503, "not-ready", format!("{text}; ask again later"))
+            }
             StatsError::Disk(_) => {
                 log::error!("{text}");
                 Problem::new(503, "disk", "the data directory cannot be read now")

@@ -30,6 +30,12 @@ pub enum StatsError {
     Restless,
     /// More buckets are asked for than an answer may have.
     TooManyBuckets(TooManyBuckets),
+    /// Statistics are missing, and making them takes longer than the question
+    /// may: so many files are left. Those made are kept.
+    NotReady(usize),
+    /// Only the reports themselves hold the answer, and there are too many: so
+    /// many files are left.
+    TooMuch(usize),
 }
 
 impl fmt::Display for StatsError {
@@ -40,6 +46,17 @@ impl fmt::Display for StatsError {
                 f.write_str("reports are published faster than they can be counted")
             }
             StatsError::TooManyBuckets(error) => error.fmt(f),
+            StatsError::NotReady(left) => {
+                write!(
+                    f,
+                    "the statistics of {left} more files are still being made"
+                )
+            }
+            StatsError::TooMuch(left) => write!(
+                f,
+                "too many reports are to be read for this: {left} more files after those that \
+                 were read; ask for a shorter period, or by host, in whole minutes and without where"
+            ),
         }
     }
 }
@@ -91,7 +108,8 @@ pub async fn answer<D: Disk, C: Clock>(
     });
     let mut loads = pin!(loads.buffered(SIDE_FILES_AT_ONCE));
     let mut breathed = clock.monotonic();
-    for part in &parts {
+    let deadline = question.patience.map(|patience| breathed + patience);
+    for (done, part) in (1..).zip(&parts) {
         let begin = part.begin_ms(question.grain_ms());
         while let Some(content) = journals.pop_if(|content| first(content) <= begin) {
             pass.absorb(&content, scale.period);
@@ -99,7 +117,17 @@ pub async fn answer<D: Disk, C: Clock>(
         pass.fold.pass(begin);
         match loads.next().await.flatten() {
             Some(content) => pass.absorb(&content, part.span),
-            None => pass.count(part).await,
+            None => {
+                pass.count(part).await;
+                let late = deadline.is_some_and(|deadline| clock.monotonic() >= deadline);
+                match parts.len() - done {
+                    left @ 1.. if late && question.is_kept() => {
+                        return Err(StatsError::NotReady(left));
+                    }
+                    left @ 1.. if late => return Err(StatsError::TooMuch(left)),
+                    _ => {}
+                }
+            }
         }
         if clock.monotonic().saturating_sub(breathed) >= TURN {
             clock.breathe().await;

@@ -7,6 +7,7 @@ use crate::report::walk::Pointer;
 use crate::segment::name::MAX_MS;
 use crate::stats::index_name::MINUTE_MS;
 use std::fmt;
+use std::time::Duration;
 
 const HOUR_MS: u64 = 60 * MINUTE_MS;
 const DAY_MS: u64 = 24 * HOUR_MS;
@@ -91,6 +92,9 @@ pub struct Question {
     pub group: GroupBy,
     /// Which reports, by their content.
     pub filter: Filter,
+    /// How long counting reports may take, files of statistics apart; `None` for
+    /// as long as it takes.
+    pub patience: Option<Duration>,
 }
 
 impl Question {
@@ -101,6 +105,7 @@ impl Question {
             bucket_ms: None,
             group: GroupBy::Host,
             filter: Filter::default(),
+            patience: None,
         }
     }
 
@@ -212,7 +217,7 @@ pub struct TooManyBuckets {
 
 impl fmt::Display for TooManyBuckets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let least = std::time::Duration::from_millis(self.least);
+        let least = Duration::from_millis(self.least);
         write!(
             f,
             "bucket: that would be {} buckets, and there may be {MAX_BUCKETS}; give at least {}, or a shorter period",

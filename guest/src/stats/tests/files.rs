@@ -102,6 +102,30 @@ fn a_missing_torn_broken_or_foreign_file_is_made_again() {
 }
 
 #[test]
+fn a_question_that_may_not_wait_gets_on_each_time_it_is_asked() {
+    let world = World::new(1);
+    let (instance, names, table) = sound(&world);
+    for file in index_files(&world) {
+        run(&world, instance.disk.unlink(Folder::Index, &file)).unwrap();
+    }
+    let (disk, clock, mapping) = (&instance.disk, &instance.clock, Mapping::default());
+    let mut question = Question::parse(PERIOD, clock.wall_ms()).unwrap();
+    question.patience = Some(Duration::ZERO);
+    for left in (1..names.len()).rev() {
+        let answered = run(&world, answer(disk, clock, &mapping, &question));
+        assert_eq!(answered, Err(StatsError::NotReady(left)));
+        assert_eq!(index_files(&world).len(), names.len() - left);
+    }
+    let answered = run(&world, answer(disk, clock, &mapping, &question));
+    assert_eq!(answered.as_ref(), Ok(&table));
+    let query = format!("{PERIOD}&group=client");
+    question = Question::parse(&query, clock.wall_ms()).unwrap();
+    question.patience = Some(Duration::ZERO);
+    let answered = run(&world, answer(disk, clock, &mapping, &question));
+    assert_eq!(answered, Err(StatsError::TooMuch(names.len() - 1)));
+}
+
+#[test]
 fn other_settings_have_other_files() {
     let world = World::new(1);
     let (instance, _, table) = sound(&world);
