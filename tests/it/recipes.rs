@@ -35,9 +35,13 @@ fn block(holding: &str) -> String {
 fn shell(dir: &Path, lines: &str) -> Output {
     let tools = binaries().parent().unwrap().join("test-tools/bin");
     let path = std::env::var("PATH").unwrap();
+    // Both the name of the server that a recipe calls, and where it may write.
+    let path = format!("{}:{path}", binaries().display());
     Command::new("bash")
         .args(["-euo", "pipefail", "-c", lines])
         .current_dir(dir)
+        .env("HOME", dir)
+        .env("READ_TOKEN", "secret")
         .env("PATH", format!("{}:{path}", tools.display()))
         .output()
         .unwrap()
@@ -56,7 +60,18 @@ fn free_port() -> u16 {
 
 #[test]
 fn no_recipe_of_the_readme_is_left_out_here() {
-    let tested = ["make run", "curl -i", "jq -c", "wasmtime serve"];
+    let tested = [
+        "make run",
+        "curl -i",
+        "jq -c",
+        "wasmtime serve",
+        "where=/clientId",
+        "openssl rand",
+        "-o latency.svg",
+        "group=/geo/country",
+        "promtool",
+        "netwatch-server verify",
+    ];
     for block in blocks("sh") {
         let times = tested.iter().filter(|text| block.contains(**text)).count();
         assert_eq!(times, 1, "not tested, or twice: {block}");
@@ -200,6 +215,109 @@ fn a_member_named_twice_needs_the_option_that_the_readme_names() {
     assert!(!select("").status.success(), "no option is needed any more");
     let shown = said(&select(", ignore_errors=true"));
     assert!(["1\n", "2\n"].contains(&shown.as_str()), "{shown}");
+}
+
+/// A server with three reports of two clients, not all in files yet.
+fn with_read_token(dir: &Path) -> Server {
+    let settings = [("READ_TOKEN", "secret"), ("FLUSH_INTERVAL", "1s")];
+    let server = Server::start(Kind::Native, &dir.join("data/reports"), &settings);
+    for (client, latency) in [("me", 10), ("you", 20), ("me", 30)] {
+        let body = format!(
+            "{{\"clientId\":\"{client}\",\"rtt\":{latency},\"geo\":{{\"country\":\"DE\"}},\
+             \"hosts\":[{{\"name\":\"x\",\"status\":\"down\",\
+             \"history\":[{{\"latency\":{latency}}}]}}]}}"
+        );
+        let reply =
+            netwatch_tests::client::post(server.address, "application/json", body.as_bytes());
+        assert_eq!(reply.status, 202, "{}", reply.text());
+    }
+    server
+}
+
+/// A block with the port of a server in it.
+fn for_server(server: &Server, holding: &str) -> String {
+    let address = format!("localhost:{}", server.address.port());
+    block(holding)
+        .replace("localhost:8080", &address)
+        .replace("127.0.0.1:8080", &address)
+}
+
+#[test]
+fn what_is_stored_is_asked_for_counted_and_plotted_as_the_readme_says() {
+    let dir = tempfile::tempdir().unwrap();
+    symlink(repository().join("ops"), dir.path().join("ops")).unwrap();
+    let server = with_read_token(dir.path());
+    let run = |holding| said(&shell(dir.path(), &for_server(&server, holding)));
+    let reports = run("where=/clientId");
+    let rtts: Vec<_> = reports
+        .lines()
+        .map(|line| &line[line.len() - 10..])
+        .collect();
+    assert_eq!(rtts, [",\"rtt\":10}", ",\"rtt\":30}"], "{reports}");
+
+    let statistics = run("group=/geo/country");
+    assert!(statistics.starts_with('{'), "{statistics}");
+    assert!(statistics.contains("\"name\":\"x\""), "{statistics}");
+    let csv = statistics.split_once('}').map(|(_, rest)| rest).unwrap();
+    assert!(csv.contains("p99") && csv.contains("DE,"), "{statistics}");
+
+    run("-o latency.svg");
+    let plot = std::fs::read_to_string(dir.path().join("latency.svg")).unwrap();
+    assert!(plot.starts_with("<svg"), "{plot}");
+
+    let metrics = run("promtool");
+    assert!(
+        metrics.contains("netwatch_reports_accepted_total 3"),
+        "{metrics}"
+    );
+    assert!(metrics.contains("SUCCESS"), "{metrics}");
+}
+
+#[test]
+fn the_line_that_starts_a_server_with_a_token_of_its_own_starts_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let line = block("openssl rand").replace(" netwatch-server", " exec netwatch-server");
+    let mut command = Command::new("bash");
+    command
+        .args(["-euc", &line])
+        .current_dir(dir.path())
+        .env("PORT", "0")
+        .env("BIND", "127.0.0.1")
+        .env("PATH", format!("{}:{path}", binaries().display()));
+    let mut server = Server::spawn(command, dir.path());
+    let reply = netwatch_tests::client::get(server.address, "/api/v1/stats");
+    assert_eq!(reply.status, 401, "{}", reply.text());
+    assert!(server.stop().success());
+}
+
+#[test]
+fn the_other_commands_do_what_the_readme_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = with_read_token(dir.path());
+    assert!(server.stop().success());
+    let other = tempfile::tempdir().unwrap();
+    let other = Server::start(Kind::Native, other.path(), &[("FLUSH_INTERVAL", "1s")]);
+    std::fs::create_dir_all(dir.path().join(".local/share/bash-completion/completions")).unwrap();
+    let address = other.address.to_string();
+    let lines = block("netwatch-server verify")
+        .replace("127.0.0.1:8081", &address)
+        .replace("--state-dir /tmp", "--state-dir .");
+    let shown = said(&shell(dir.path(), &lines));
+    assert!(shown.contains("\"me\"\n\"you\"\n\"me\"\n"), "{shown}");
+    assert!(
+        shown.contains("NETWATCH-SERVER") || shown.contains("netwatch-server(1)"),
+        "{shown}"
+    );
+    let completions = dir
+        .path()
+        .join(".local/share/bash-completion/completions/netwatch-server");
+    assert!(
+        std::fs::read_to_string(completions)
+            .unwrap()
+            .contains("check-config")
+    );
+    assert_eq!(published(&other.data_dir, 3).len(), 3);
 }
 
 #[test]

@@ -186,3 +186,38 @@ fn a_torn_journal_and_a_corrupt_one_are_found_and_told_apart() {
     std::fs::write(&journal, whole).unwrap();
     assert_eq!(verify(dir.path()).code, Some(0));
 }
+
+#[test]
+fn statistics_that_cannot_be_used_are_a_note_and_nothing_wrong() {
+    use netwatch_guest::segment::name::SegmentName;
+    use netwatch_guest::stats::index_name::{IndexFile, Kind};
+    use netwatch_guest::stats::{rows::Rows, side_file};
+    let dir = published_directory(&numbered(0..5));
+    let segment = files::segments(dir.path()).remove(0);
+    let segment = segment.file_name().unwrap().to_str().unwrap();
+    let name = IndexFile::of_segment(SegmentName::parse(segment).unwrap(), 7);
+    let IndexFile::Segment { key, .. } = name else {
+        panic!("not of a segment: {name}");
+    };
+    let mut rows = Rows::default();
+    rows.report(0, None, |_| 0);
+    let mut bytes = side_file::encode(Kind::Segment, key, &mut rows);
+    let index = dir.path().join("index");
+    std::fs::create_dir_all(&index).unwrap();
+    let file = index.join(name.to_string());
+    std::fs::write(&file, &bytes).unwrap();
+    let said = verify(dir.path());
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(!said.out.contains("note: "), "{said:?}");
+    let before: u64 = row(&said, "statistics")[0].parse().unwrap();
+    assert!(before >= 1);
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&file, &bytes).unwrap();
+    let said = verify(dir.path());
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let note = format!("note: index/{name}: torn");
+    assert!(said.out.contains(&note), "{said:?}");
+    std::fs::write(index.join("notes.txt"), "x").unwrap();
+    assert!(wrong(dir.path()).contains("index/notes.txt: is not ours"));
+}

@@ -1,7 +1,8 @@
 //! `make bench`, the reading side: a gigabyte of reports in some 300 segments, read
 //! by the server, by `zstdcat | jq` and by DuckDB, on the same files in one run.
 //!
-//! Words after `bench-reading`: the size in MB, if another.
+//! Words after `bench-reading`: the size in MB, if another, and an empty directory
+//! to keep the segments in.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use netwatch_guest::report::Stamper;
@@ -38,8 +39,10 @@ fn main() {
     let megabytes: usize = std::env::args()
         .nth(1)
         .map_or(1_000, |text| text.parse().expect("a number of MB"));
-    let dir = tempfile::tempdir().expect("a directory");
-    let stored = write_segments(dir.path(), megabytes * 1_000_000);
+    let temporary = tempfile::tempdir().expect("a directory");
+    let kept = std::env::args().nth(2).map(std::path::PathBuf::from);
+    let dir = kept.unwrap_or_else(|| temporary.path().to_owned());
+    let stored = write_segments(&dir, megabytes * 1_000_000);
     println!(
         "{:.0} MB of reports of 3.4 kB in {} segments ({:.0} MB), over {DAYS} days",
         stored.bytes as f64 / 1e6,
@@ -47,11 +50,11 @@ fn main() {
         stored.files_bytes as f64 / 1e6
     );
     let settings = [("READ_TOKEN", "bench"), ("WORKERS", "1")];
-    let server = Server::start(Kind::Native, dir.path(), &settings);
+    let server = Server::start(Kind::Native, &dir, &settings);
     statistics(&server, &stored);
     queries(&server, &stored);
     println!("the server is {} MiB resident", server.resident_mib());
-    others(dir.path(), &stored);
+    others(&dir, &stored);
 }
 
 fn write_segments(dir: &Path, bytes: usize) -> Stored {
