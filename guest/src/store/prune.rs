@@ -128,6 +128,12 @@ impl<D: Disk, C: Clock> Store<D, C> {
         if choose(&shelf, &rules, |_| false).is_empty() {
             return Ok(());
         }
+        // Temporary files of this instance are left alone in 3, so it must not be
+        // about to link anything itself.
+        let _nothing_under_way = match self.flushing.get() {
+            Flushing::AmongInstances => Some(self.publishing.lock().await),
+            Flushing::ByHost => None,
+        };
         let Some(unsettled) = self.unsettled().await? else {
             return Ok(());
         };
