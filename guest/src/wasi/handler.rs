@@ -191,8 +191,8 @@ impl Sent {
             authorization: header("authorization"),
             // A client may send several (RFC 9113 §8.2.3).
             cookie: joined(&headers, "cookie"),
-            // `Host` is no header to a component; the authority is what it said.
-            host: request.get_authority(),
+            // Some runtimes leave the header, others make it the authority.
+            host: header("host").or_else(|| request.get_authority()),
             forwarded_host: header("x-forwarded-host"),
             forwarded_proto: header("x-forwarded-proto"),
         }
