@@ -127,6 +127,14 @@ fn the_form_gives_a_cookie_that_opens_the_page_and_the_api() {
         let log_in = |origin: &str, body: &str| {
             let headers = [
                 ("Origin", origin),
+                (
+                    "Sec-Fetch-Site",
+                    if origin == "http://test" {
+                        "same-origin"
+                    } else {
+                        "cross-site"
+                    },
+                ),
                 ("Content-Type", "application/x-www-form-urlencoded"),
             ];
             send(address, "POST", "/login", &headers, body.as_bytes()).unwrap()
