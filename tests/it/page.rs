@@ -20,7 +20,7 @@ fn open(kind: Kind, data_dir: &Path) -> Server {
 }
 
 /// What Chromium makes of a page: its document after the scripts have run, what
-/// it said on the console, and all addresses that it asked.
+/// it said on the console, and all addresses that the page asked for.
 struct Seen {
     document: String,
     console: Vec<String>,
@@ -57,15 +57,15 @@ fn look(url: &str) -> Seen {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let console = said.lines().filter(|line| line.contains("CONSOLE"));
     let log = std::fs::read_to_string(&net_log).unwrap_or_default();
-    let asked = log.split("\"url\":\"").skip(1);
-    let asked = asked.filter_map(|rest| rest.split('"').next());
+    // One event a line. What the browser asks for itself has another initiator.
+    let origin = url.split("/?").next().unwrap_or(url);
+    let initiator = format!("\"initiator\":\"{origin}\"");
+    let by_the_page = log.lines().filter(|line| line.contains(&initiator));
+    let asked = by_the_page.filter_map(|line| line.split("\"url\":\"").nth(1)?.split('"').next());
     Seen {
         document: String::from_utf8_lossy(&output.stdout).into_owned(),
         console: console.map(str::to_owned).collect(),
-        asked: asked
-            .filter(|url| url.starts_with("http"))
-            .map(str::to_owned)
-            .collect(),
+        asked: asked.map(str::to_owned).collect(),
     }
 }
 
@@ -127,6 +127,14 @@ fn the_form_gives_a_cookie_that_opens_the_page_and_the_api() {
         let log_in = |origin: &str, body: &str| {
             let headers = [
                 ("Origin", origin),
+                (
+                    "Sec-Fetch-Site",
+                    if origin == "http://test" {
+                        "same-origin"
+                    } else {
+                        "cross-site"
+                    },
+                ),
                 ("Content-Type", "application/x-www-form-urlencoded"),
             ];
             send(address, "POST", "/login", &headers, body.as_bytes()).unwrap()

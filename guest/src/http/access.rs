@@ -95,7 +95,7 @@ pub fn admit(
         };
     }
     let mut denied = Denied::Missing;
-    for value in logins(cookie.unwrap_or_default()).take(MAX_COOKIES) {
+    for (_, value) in logins(cookie.unwrap_or_default()).take(MAX_COOKIES) {
         if holds(token, value, now_ms) {
             return Ok(());
         }
@@ -129,7 +129,9 @@ pub fn token_of(form: &[u8]) -> Option<String> {
 pub struct Site<'a> {
     /// `Origin`
     pub origin: Option<&'a str>,
-    /// `Host`
+    /// `Sec-Fetch-Site`: what the browser itself says.
+    pub fetch_site: Option<&'a str>,
+    /// `Host`; unknown under a runtime that keeps it from components.
     pub host: Option<&'a str>,
     /// `X-Forwarded-Host`, of a proxy that puts its own `Host`.
     pub forwarded_host: Option<&'a str>,
@@ -141,13 +143,21 @@ impl Site<'_> {
     /// Whether a form was sent from a page of this server, as far as the browser
     /// says. Pages of others must not log anybody in or out.
     pub fn is_own(&self) -> bool {
+        if let Some(site) = self.fetch_site {
+            return matches!(site, "same-origin" | "none");
+        }
         let Some(origin) = self.origin else {
             return true;
         };
-        let authority = origin.split_once("://").map(|(_, authority)| authority);
-        [self.host, self.forwarded_host]
-            .iter()
-            .flatten()
+        let mut hosts = [self.host, self.forwarded_host].into_iter().flatten();
+        let Some(first) = hosts.next() else {
+            // Nothing to compare with. A foreign form gains nothing: it would have
+            // to bring the token.
+            return true;
+        };
+        let authority = authority_of(origin);
+        std::iter::once(first)
+            .chain(hosts)
             .any(|host| authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host)))
     }
 
@@ -160,22 +170,36 @@ impl Site<'_> {
         for byte in code.unwrap_or_default() {
             let _ = write!(value, "{byte:02x}");
         }
-        self.cookie(&value, READ_COOKIE_AGE.as_secs())
+        self.cookie(&self.cookie_name(), &value, READ_COOKIE_AGE.as_secs())
     }
 
-    /// `Set-Cookie` that ends a login in this browser.
-    pub fn logout_cookie(&self) -> String {
-        self.cookie("", 0)
+    /// `Set-Cookie`s that end the logins to this server among the cookies sent.
+    pub fn logout_cookies(
+        &self,
+        settings: &Settings,
+        cookies: Option<&str>,
+        now_ms: u64,
+    ) -> Vec<String> {
+        let token = settings.read_token.as_deref().unwrap_or_default();
+        logins(cookies.unwrap_or_default())
+            .take(MAX_COOKIES)
+            .filter(|(_, value)| holds(token, value, now_ms))
+            .map(|(name, _)| self.cookie(name, "", 0))
+            .collect()
     }
 
-    fn cookie(&self, value: &str, seconds: u64) -> String {
-        let port = self.host.and_then(|host| host.rsplit_once(':'));
+    fn cookie_name(&self) -> String {
+        let authority = self.host.or_else(|| authority_of(self.origin?));
+        let port = authority.and_then(|authority| authority.rsplit_once(':'));
         let port = port.map(|(_, port)| port);
         let is_number = |port: &&str| port.len() <= 5 && port.bytes().all(|b| b.is_ascii_digit());
-        let name = match port.filter(is_number) {
+        match port.filter(is_number) {
             Some(port) => format!("{COOKIE}_{port}"),
             None => COOKIE.to_owned(),
-        };
+        }
+    }
+
+    fn cookie(&self, name: &str, value: &str, seconds: u64) -> String {
         let secure = match self.forwarded_proto {
             Some(proto) if proto.eq_ignore_ascii_case("https") => "; Secure",
             _ => "",
@@ -189,12 +213,20 @@ fn same(right: &str, sent: &str) -> bool {
     bool::from(right.as_bytes().ct_eq(sent.as_bytes()))
 }
 
-/// The values of cookies that a login may have given.
-fn logins(cookies: &str) -> impl Iterator<Item = &str> {
+/// The host and port of an origin.
+fn authority_of(origin: &str) -> Option<&str> {
+    origin.split_once("://").map(|(_, authority)| authority)
+}
+
+/// The names and values of cookies that a login may have given.
+fn logins(cookies: &str) -> impl Iterator<Item = (&str, &str)> {
     cookies.split(';').filter_map(|cookie| {
         let (name, value) = cookie.trim().split_once('=')?;
         let port = name.strip_prefix(COOKIE)?;
-        (port.is_empty() || port.starts_with('_')).then_some(value)
+        let sound = port
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'_');
+        sound.then_some((name, value))
     })
 }
 
@@ -343,13 +375,23 @@ mod tests {
             site("localhost:1").login_cookie(&one, NOW),
             site("[::1]:2").login_cookie(&two, NOW),
             site("[::1]").login_cookie(&two, NOW),
+            Site {
+                origin: Some("http://localhost:3"),
+                ..Site::default()
+            }
+            .login_cookie(&two, NOW),
         ];
         let names = cookies
             .each_ref()
             .map(|cookie| cookie.split_once('=').unwrap().0);
         assert_eq!(
             names,
-            ["netwatch_read_1", "netwatch_read_2", "netwatch_read"]
+            [
+                "netwatch_read_1",
+                "netwatch_read_2",
+                "netwatch_read",
+                "netwatch_read_3"
+            ]
         );
         let both = format!(
             "a=b; {}; {}",
@@ -373,11 +415,19 @@ mod tests {
         };
         let cookie = behind_tls.login_cookie(&settings, NOW);
         assert!(cookie.ends_with("; Secure"), "{cookie}");
-        let gone = site("h").logout_cookie();
-        assert!(
-            gone.starts_with("netwatch_read=; Path=/; Max-Age=0;"),
-            "{gone}"
-        );
+        let other = Settings {
+            read_token: Some("other".into()),
+            ..Settings::default()
+        };
+        let sent = [
+            sent_back(&site("h:1").login_cookie(&settings, NOW)),
+            sent_back(&site("h").login_cookie(&settings, NOW)),
+            sent_back(&site("h:2").login_cookie(&other, NOW)),
+        ];
+        let gone = site("h").logout_cookies(&settings, Some(&sent.join("; ")), NOW);
+        assert_eq!(gone.len(), 2, "the other server's stays: {gone:?}");
+        assert!(gone[0].starts_with("netwatch_read_1=; Path=/; Max-Age=0;"));
+        assert!(gone[1].starts_with("netwatch_read=; Path=/; Max-Age=0;"));
     }
 
     #[test]
@@ -398,6 +448,23 @@ mod tests {
             (Some(""), false),
         ] {
             assert_eq!(from(origin).is_own(), expected, "{origin:?}");
+            let unknown = Site {
+                origin,
+                ..Site::default()
+            };
+            assert!(unknown.is_own(), "nothing to compare with");
+        }
+        for (fetch_site, expected) in [
+            ("same-origin", true),
+            ("none", true),
+            ("same-site", false),
+            ("cross-site", false),
+        ] {
+            let said = Site {
+                fetch_site: Some(fetch_site),
+                ..from(Some("https://behind-a-proxy.example"))
+            };
+            assert_eq!(said.is_own(), expected, "{fetch_site}");
         }
     }
 

@@ -155,7 +155,7 @@ async fn route(instance: &Instance, head: &Head, request: Request) -> Answer {
                 Err(problem) => Answer::problem(&problem),
             }
         }
-        Route::LogOut => page::log_out(Sent::of(&request).visitor(head)),
+        Route::LogOut => page::log_out(&instance.store, Sent::of(&request).visitor(head)),
         Route::ToPage => page::to_page(),
         Route::Preflight => cors::preflight(),
         Route::Health => Answer::health(),
@@ -176,6 +176,7 @@ struct Sent {
     accept_encoding: Option<String>,
     authorization: Option<String>,
     cookie: Option<String>,
+    fetch_site: Option<String>,
     host: Option<String>,
     forwarded_host: Option<String>,
     forwarded_proto: Option<String>,
@@ -191,7 +192,8 @@ impl Sent {
             authorization: header("authorization"),
             // A client may send several (RFC 9113 §8.2.3).
             cookie: joined(&headers, "cookie"),
-            // `Host` is no header to a component; the authority is what it said.
+            fetch_site: header("sec-fetch-site"),
+            // No runtime gives a component the header; some say nothing at all.
             host: request.get_authority(),
             forwarded_host: header("x-forwarded-host"),
             forwarded_proto: header("x-forwarded-proto"),
@@ -209,6 +211,7 @@ impl Sent {
             cookie: self.cookie.as_deref(),
             site: access::Site {
                 origin: head.origin.as_deref(),
+                fetch_site: self.fetch_site.as_deref(),
                 host: self.host.as_deref(),
                 forwarded_host: self.forwarded_host.as_deref(),
                 forwarded_proto: self.forwarded_proto.as_deref(),

@@ -59,7 +59,7 @@ pub async fn respond<D: Disk, C: Clock>(
         return match access::log_in(settings, Some(&token)) {
             Ok(()) => {
                 let cookie = visitor.site.login_cookie(settings, now_ms);
-                see_other(&without_token(query), Some(&cookie))
+                see_other(&without_token(query), &[cookie])
             }
             Err(denied) => refuse(store.clock(), denied).await,
         };
@@ -152,7 +152,7 @@ pub async fn log_in<D: Disk, C: Clock>(
     match access::log_in(settings, access::token_of(form).as_deref()) {
         Ok(()) => {
             let cookie = visitor.site.login_cookie(settings, store.clock().wall_ms());
-            see_other("/", Some(&cookie))
+            see_other("/", &[cookie])
         }
         Err(denied) => refuse(store.clock(), denied).await,
     }
@@ -165,17 +165,20 @@ pub fn too_large() -> Problem {
 }
 
 /// `POST /logout`
-pub fn log_out(visitor: Visitor<'_>) -> Answer {
-    if visitor.site.is_own() {
-        see_other("/", Some(&visitor.site.logout_cookie()))
-    } else {
-        html(StatusCode::FORBIDDEN, login::foreign())
+pub fn log_out<D: Disk, C: Clock>(store: &Store<D, C>, visitor: Visitor<'_>) -> Answer {
+    if !visitor.site.is_own() {
+        return html(StatusCode::FORBIDDEN, login::foreign());
     }
+    let (settings, now_ms) = (store.settings(), store.clock().wall_ms());
+    let cookies = visitor
+        .site
+        .logout_cookies(settings, visitor.cookie, now_ms);
+    see_other("/", &cookies)
 }
 
 /// `GET /login`, `GET /logout`: somebody looks at the address of a form.
 pub fn to_page() -> Answer {
-    see_other("/", None)
+    see_other("/", &[])
 }
 
 /// A file of the page. Its URL changes when it does.
@@ -215,15 +218,17 @@ fn html(status: StatusCode, page: String) -> Answer {
     answer
 }
 
-fn see_other(location: &str, cookie: Option<&str>) -> Answer {
+fn see_other(location: &str, cookies: &[String]) -> Answer {
     let mut answer = Answer::empty(StatusCode::SEE_OTHER);
     protect(&mut answer.headers);
     // Both are ASCII: percent-encoded, and made here.
     if let Ok(location) = HeaderValue::from_str(location) {
         answer.headers.insert(LOCATION, location);
     }
-    if let Some(Ok(cookie)) = cookie.map(HeaderValue::from_str) {
-        answer.headers.insert(SET_COOKIE, cookie);
+    for cookie in cookies {
+        if let Ok(cookie) = HeaderValue::from_str(cookie) {
+            answer.headers.append(SET_COOKIE, cookie);
+        }
     }
     answer
 }

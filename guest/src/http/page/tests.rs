@@ -106,7 +106,7 @@ fn a_login_leads_to_the_page_with_what_was_measured() {
         ] {
             assert!(header(&page, name.clone()).contains(part), "{name}");
         }
-        let out = log_out(browser("", Some(&cookie)));
+        let out = log_out(store, browser("", Some(&cookie)));
         assert!(header(&out, SET_COOKIE).contains("Max-Age=0"));
     });
 }
@@ -178,7 +178,7 @@ fn forms_of_other_sites_log_nobody_in_or_out() {
         visitor.site.origin = Some("https://evil.example");
         for answer in [
             log_in(store, visitor, b"token=s3cret").await,
-            log_out(visitor),
+            log_out(store, visitor),
         ] {
             assert_eq!(answer.status, 403);
             assert_eq!(header(&answer, SET_COOKIE), "");
