@@ -6,7 +6,8 @@
 //!
 //! Fills an empty DIR with segments of 3.5 MB of NetWatch reports (300 by itself,
 //! which is a gigabyte), a minute each, and asks for all of it by hour: once while
-//! the files below `DIR/index` are missing, then from them.
+//! the files below `DIR/index` are missing, then from them. Last by client, for
+//! which nothing is kept.
 
 use std::error::Error;
 use std::fs::{self, File, OpenOptions};
