@@ -67,6 +67,7 @@ impl From<Denied> for Problem {
 ///
 /// # Errors
 /// 403 where reading is closed or the token is wrong, else 401.
+#[allow(clippy::result_large_err, reason = "it becomes the answer at once")]
 pub fn check(
     settings: &Settings,
     authorization: Option<&str>,

@@ -33,7 +33,7 @@ impl Axis {
             .find(|step| *step >= wanted)
             .unwrap_or_else(|| {
                 // Years of reports: as many of the largest steps as it takes.
-                let largest = step.last().unwrap_or(1);
+                let largest = step.clone().next_back().unwrap_or(1);
                 wanted.div_ceil(largest) * largest
             });
         let first = since_ms.div_ceil(step);

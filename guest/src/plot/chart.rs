@@ -102,8 +102,8 @@ fn framed<'a>(
         .configure_mesh()
         .disable_x_mesh()
         .set_all_tick_mark_size(3 * FINE)
-        .axis_style(&Ink::Axis)
-        .bold_line_style(&Ink::Grid)
+        .axis_style(Ink::Axis)
+        .bold_line_style(Ink::Grid)
         .label_style(style(Ink::Label))
         .draw()?;
     Ok(context)
@@ -124,7 +124,7 @@ impl<'a> Chart<'a> {
     pub(super) fn line(&mut self, ink: Ink, points: Vec<(f64, f64)>) -> Drawn {
         let points = points.into_iter().map(|(x, y)| self.place(x, y));
         let points: Vec<_> = points.collect();
-        self.area.draw(&PathElement::new(points, &ink))
+        self.area.draw(&PathElement::new(points, ink))
     }
 
     /// A shape with these corners.
@@ -160,7 +160,7 @@ impl<'a> Chart<'a> {
     pub(super) fn stroke(&mut self, ink: Ink, from: (i32, i32), to: (i32, i32)) -> Drawn {
         let fine = |(x, y): (i32, i32)| (x * FINE, y * FINE);
         self.area
-            .draw(&PathElement::new(vec![fine(from), fine(to)], &ink))
+            .draw(&PathElement::new(vec![fine(from), fine(to)], ink))
     }
 
     /// Text whose baseline begins there, pixels.

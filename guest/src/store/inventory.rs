@@ -152,6 +152,15 @@ impl<D: Disk, C: Clock> Store<D, C> {
         inventory.segments = inventory.segments.saturating_sub(1);
     }
 
+    /// Segments and their bytes. Looks where nobody in this instance has lately and
+    /// it does not take too much of the time; `None` where the disk does not say.
+    pub async fn stored(&self) -> Option<(u64, u64)> {
+        if self.stored_lately().is_none() && self.may_look(self.clock.monotonic()) {
+            self.take_inventory().await.ok()?;
+        }
+        self.stored_lately()
+    }
+
     /// Segments and their bytes, if this instance has looked lately.
     pub(super) fn stored_lately(&self) -> Option<(u64, u64)> {
         let inventory = self.inventory.borrow();

@@ -129,7 +129,7 @@ async fn storage<D: Disk, C: Clock>(store: &Store<D, C>) -> Storage {
     let (segments, _) = source::segments(store.disk()).await.unwrap_or_default();
     Storage {
         segments: segments.len() as u64,
-        bytes: None,
+        bytes: store.stored().await.map(|(_, bytes)| bytes),
         journals: journals.len() as u64,
         first_ms: segments.iter().map(|segment| segment.first_ms).min(),
         last_ms: segments.iter().map(|segment| segment.last_ms).max(),

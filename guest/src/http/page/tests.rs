@@ -29,7 +29,7 @@ fn with_store<T>(token: Option<&str>, story: impl AsyncFnOnce(&Rc<SimStore>, &Ga
         let now = store.clock().wall_ms();
         stamper.set_time(now);
         let mut batch = Batch::new();
-        batch.frame.extend_from_slice(&stamper.next_prefix());
+        batch.frame.extend_from_slice(stamper.next_prefix());
         batch.frame.extend_from_slice(
             br#","clientId":"me","geo":{"country":"DE"},"hosts":[{"name":"<b>host</b>","history":[{"latency":12.5},{"error":"x"}]}]}"#,
         );

@@ -1,5 +1,5 @@
 //! What every plot must be, whatever the statistics.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 pub(crate) mod xml;
 
