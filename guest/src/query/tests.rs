@@ -120,12 +120,14 @@ async fn prune(world_disk: SimDisk, store: Rc<SimStore>, model: Rc<RefCell<Model
     }
 }
 
+type Predicate = Box<dyn Fn(&Known) -> bool>;
+
 /// A question's parameters, and the same as a predicate.
-type Asked = (String, Box<dyn Fn(&Known) -> bool>);
+type Asked = (String, Predicate);
 
 fn random_question(random: &mut fastrand::Rng, start_ms: u64, now_ms: u64) -> (Asked, bool) {
     let mut query = form_urlencoded::Serializer::new(String::new());
-    let mut tests: Vec<Box<dyn Fn(&Known) -> bool>> = Vec::new();
+    let mut tests: Vec<Predicate> = Vec::new();
     if random.bool() {
         let since = random.u64(start_ms..=now_ms);
         query.append_pair("since", &rfc3339(since));
