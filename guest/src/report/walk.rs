@@ -212,6 +212,8 @@ impl<'a> Walk<'a> {
                 self.elements(at, |element| {
                     if number == wanted {
                         found = Some(element);
+                        // What follows does not matter.
+                        return self.0.len();
                     }
                     number += 1;
                     self.end(element)

@@ -12,6 +12,7 @@ mod instance;
 mod intake;
 mod log;
 mod maintenance;
+mod sent;
 
 /// What the component exports.
 struct Component;

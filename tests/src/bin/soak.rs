@@ -9,6 +9,7 @@
 //! ```
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use netwatch_tests::client::post;
 use netwatch_tests::files;
 use netwatch_tests::server::{Kind, Server};
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,6 +75,9 @@ fn main() -> ExitCode {
     for one in clients {
         runtime.block_on(one).expect("a client that ends");
     }
+    // What a killed runtime left is published when the next request has come.
+    let last = post(server.address, "application/json", b"{}");
+    assert_eq!(last.status, 202, "{}", last.text());
     let patience = Instant::now();
     while !drained(dir.path()) && patience.elapsed() < Duration::from_secs(90) {
         std::thread::sleep(Duration::from_millis(200));
