@@ -188,6 +188,10 @@ pub const ROLL_UP_PATIENCE: Duration = Duration::from_secs(300);
 /// Files below `index/` that are in the making and older than this were given up.
 pub const LITTER_AGE: Duration = Duration::from_secs(600);
 
+/// Content of a segment that is looked at before requests run, bytes: counting
+/// what is in it takes several times as long as decoding it.
+pub const READING_SLICE_BYTES: usize = 32 << 10;
+
 /// Conditions (`where`) of one question.
 pub const MAX_WHERE: usize = 16;
 

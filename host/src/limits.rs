@@ -90,7 +90,7 @@ pub(crate) const INDEX_REST: Duration = Duration::from_secs(3);
 
 /// Times as long as such a call took nothing is done for statistics after it, so
 /// that reports have the worker to themselves most of the time.
-pub(crate) const INDEX_SHARE: u32 = 3;
+pub(crate) const INDEX_SHARE: u32 = 9;
 /// Without a sign of the worker that looks after what is stored, another does.
 pub(crate) const RETENTION_PATIENCE: Duration = Duration::from_secs(5);
 

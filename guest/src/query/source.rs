@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::disk::{Disk, DiskError, DiskFile, DiskResult, Folder};
 use crate::journal::name::{JournalFile, JournalName};
 use crate::journal::reader::survey_to;
-use crate::limits::{MAX_LINE_BYTES, MAX_SEGMENT_CONTENT_BYTES, SLICE_BYTES};
+use crate::limits::{MAX_LINE_BYTES, MAX_SEGMENT_CONTENT_BYTES, READING_SLICE_BYTES, SLICE_BYTES};
 use crate::segment::name::SegmentName;
 use crate::segment::read::{FrameReader, Step};
 use memchr::memchr;
@@ -108,7 +108,7 @@ pub async fn read_segment<D: Disk, C: Clock>(
     let mut ended = false;
     loop {
         let step = reader
-            .step(&input, ended, SLICE_BYTES, |content| {
+            .step(&input, ended, READING_SLICE_BYTES, |content| {
                 lines.add(content, &mut visit);
             })
             .map_err(|error| Unreadable::Content(error.to_string()))?;
