@@ -38,6 +38,27 @@ fn serve_page(page: String) -> u16 {
     port
 }
 
+/// A headless browser that asks nobody for anything by itself, as far as it can be
+/// told.
+pub(crate) fn chromium(profile: &Path) -> Command {
+    let mut command = Command::new("chromium");
+    command
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+        ])
+        .args([
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-sync",
+            "--disable-component-update",
+        ])
+        .arg(format!("--user-data-dir={}", profile.display()));
+    command
+}
+
 /// A browser that shows a page of an origin of its own; ends when dropped.
 pub(crate) struct Browser {
     process: Child,
@@ -48,20 +69,8 @@ impl Browser {
     pub(crate) fn show(page: String) -> Browser {
         let port = serve_page(page);
         let profile = tempfile::tempdir().unwrap();
-        let process = Command::new("chromium")
-            .args([
-                "--headless",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-quic",
-            ])
-            .args([
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-sync",
-            ])
-            .args(["--disable-component-update", "--remote-debugging-port=0"])
-            .arg(format!("--user-data-dir={}", profile.path().display()))
+        let process = chromium(profile.path())
+            .arg("--remote-debugging-port=0")
             .arg(format!("http://127.0.0.1:{port}/"))
             .stdout(Stdio::null())
             .stderr(Stdio::null())

@@ -30,26 +30,10 @@ struct Seen {
 fn look(url: &str) -> Seen {
     let profile = tempfile::tempdir().unwrap();
     let net_log = profile.path().join("net.json");
-    let output = Command::new("chromium")
-        .args([
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-        ])
-        .args([
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-sync",
-        ])
-        .args([
-            "--disable-component-update",
-            "--enable-logging=stderr",
-            "--v=0",
-        ])
+    let output = super::browser::chromium(profile.path())
+        .args(["--enable-logging=stderr", "--v=0"])
         .args(["--virtual-time-budget=5000", "--dump-dom"])
         .arg(format!("--log-net-log={}", net_log.display()))
-        .arg(format!("--user-data-dir={}", profile.path().display()))
         .arg(url)
         .stdin(Stdio::null())
         .output()

@@ -7,43 +7,33 @@ use crate::http::access::Denied;
 /// The form of a login, or how reading is opened where it is closed; with what
 /// was wrong with the last attempt.
 pub fn render(denied: Denied) -> String {
-    let mut html = Html::default();
-    html.raw("<section class=\"login\">");
-    match denied {
-        Denied::Closed => closed(&mut html),
-        Denied::Missing => form(&mut html, None),
-        Denied::Expired => form(&mut html, Some("The login is over. Please log in again.")),
-        Denied::Wrong => form(&mut html, Some("This is not the server’s READ_TOKEN.")),
-    }
-    html.raw("</section>");
-    document(
-        &Shell {
-            title: "Log in",
-            refresh: 0,
-            script: false,
-            logged_in: false,
-        },
-        html,
-    )
+    section(|html| match denied {
+        Denied::Closed => closed(html),
+        Denied::Missing => form(html, None),
+        Denied::Expired => form(html, Some("The login is over. Please log in again.")),
+        Denied::Wrong => form(html, Some("This is not the server’s READ_TOKEN.")),
+    })
 }
 
 /// A form from a page of somebody else.
 pub fn foreign() -> String {
-    let mut html = Html::default();
-    html.raw("<section class=\"login\">");
     let why = "The form came from another site, or a proxy changes Host without sending \
                X-Forwarded-Host. Please log in here.";
-    form(&mut html, Some(why));
+    section(|html| form(html, Some(why)))
+}
+
+fn section(content: impl FnOnce(&mut Html)) -> String {
+    let mut html = Html::default();
+    html.raw("<section class=\"login\">");
+    content(&mut html);
     html.raw("</section>");
-    document(
-        &Shell {
-            title: "Log in",
-            refresh: 0,
-            script: false,
-            logged_in: false,
-        },
-        html,
-    )
+    let shell = Shell {
+        title: "Log in",
+        refresh: 0,
+        script: false,
+        logged_in: false,
+    };
+    document(&shell, html)
 }
 
 fn form(html: &mut Html, wrong: Option<&str>) {

@@ -37,6 +37,15 @@ impl Part<'_> {
         }
     }
 
+    /// Whether a report of it can stand at a place or after it. Of reports that
+    /// are named, some may be gone: nothing behind the last is looked at for them.
+    fn may_begin_at(&self, place: &Key) -> bool {
+        match self {
+            Part::After(..) => true,
+            Part::These(keys) => keys.last().is_some_and(|(last, _)| place <= last),
+        }
+    }
+
     fn has(&self, key: &Key) -> bool {
         match self {
             Part::After(after, _) => after.is_none_or(|after| *key > after),
@@ -175,7 +184,10 @@ impl<D: Disk, C: Clock> Pass<'_, D, C> {
             .collect();
         let mut was_read = false;
         for (place, name) in in_order {
-            if !selection.may_hold(&place) || !self.may_have_after(&name) {
+            if !selection.may_hold(&place) || !self.part.may_begin_at(&place) {
+                break;
+            }
+            if !self.may_have_after(&name) {
                 continue;
             }
             let late = was_read && self.store.clock().monotonic() >= self.deadline;

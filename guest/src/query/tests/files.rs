@@ -190,6 +190,39 @@ fn a_pass_whose_time_is_up_says_where_to_go_on() {
 }
 
 #[test]
+fn a_report_that_was_pruned_is_not_looked_for_behind_its_place() {
+    let world = World::new(1);
+    let (store, all, names) = with_segments(&world);
+    let asked = async {
+        // Whoever opens the last one finds no frame in it, and names it.
+        for (name, bytes) in [(&names[1], None), (&names[9], Some(b"no frame".to_vec()))] {
+            let name = name.to_string();
+            world.disk().unlink(Folder::Data, &name).await.unwrap();
+            if let Some(bytes) = bytes {
+                put(world.disk(), &name, bytes).await;
+            }
+        }
+        let question = Question::parse("", START).unwrap();
+        let key = |report: &Known| {
+            let received = Received::of(&report.line).unwrap();
+            (Key::of(&received, question.order), 0)
+        };
+        let named: Vec<_> = all[5..15].iter().map(key).collect();
+        let pass = Pass {
+            store: &store,
+            question: &question,
+            part: Part::These(&named),
+            deadline: Duration::MAX,
+        };
+        pass.run().await.unwrap()
+    };
+    let found = world.run(asked).done().unwrap();
+    let lines: Vec<_> = found.lines.into_values().collect();
+    assert_eq!(lines, lines_of(&all[5..10]));
+    assert_eq!(found.faults, []);
+}
+
+#[test]
 fn parameters_that_cannot_be_used_are_named() {
     for (query, part) in [
         ("since=monday", "since: \"monday\""),
