@@ -2,7 +2,7 @@
 
 use super::*;
 use netwatch_tests::client::{get, post, send};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 const TOKEN: &str = "a-token-of-the-tests";
 
