@@ -19,11 +19,7 @@ impl TickingEngine {
     /// Starts the engine and its clock, a thread of its own: a thread that runs
     /// Wasm could not interrupt itself.
     pub(crate) fn start() -> Result<TickingEngine> {
-        let mut config = engine::config();
-        if std::env::var_os("NW_PERF").is_some() {
-            config.profiler(wasmtime::ProfilingStrategy::PerfMap);
-        }
-        let engine = Engine::new(&config)?;
+        let engine = Engine::new(&engine::config())?;
         let ticking = Arc::new(());
         let held = Arc::downgrade(&ticking);
         let ticked = engine.clone();
