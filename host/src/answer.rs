@@ -3,7 +3,7 @@
 use crate::worker::Verdict;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use netwatch_guest::config::Settings;
 use netwatch_guest::http::cors::{self, Audience};
@@ -96,6 +96,17 @@ pub(crate) fn problem(
     whole(Answer::problem(problem), origin, settings, audience)
 }
 
+/// A problem of a request that is no tenant's, so that no origin is allowed
+/// anything.
+pub(crate) fn nobody(problem: &Problem) -> HttpAnswer {
+    let Answer {
+        status,
+        headers,
+        body,
+    } = Answer::problem(problem);
+    finished(status, headers, body)
+}
+
 /// An answer for anybody.
 pub(crate) fn open(answer: Answer, origin: Option<&str>, settings: &Settings) -> HttpAnswer {
     whole(answer, origin, settings, Audience::Anybody)
@@ -112,12 +123,16 @@ fn whole(
         mut headers,
         body,
     } = answer;
+    cors::allow(&mut headers, origin, settings, audience);
+    finished(status, headers, body)
+}
+
+fn finished(status: StatusCode, mut headers: HeaderMap, body: Content) -> HttpAnswer {
     // Verdicts and problems are whole; only the component makes streams.
     let body = match body {
         Content::Whole(body) => body,
         Content::Stream(_) => Vec::new(),
     };
-    cors::allow(&mut headers, origin, settings, audience);
     headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     let body = Some(Bytes::from(body)).filter(|body| !body.is_empty());
     let mut response = Response::new(AnswerBody::Whole(body));

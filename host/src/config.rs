@@ -3,15 +3,14 @@
 //! Every setting is text with one name until it is parsed, wherever it came
 //! from, so that the sources cannot differ in what they accept.
 
-use crate::settings::SETTINGS;
 use crate::sources::{Source, Sources, Values, known};
-use netwatch_guest::config::{Settings, parse_bytes};
+use crate::tenant::{TenantOptions, roll_call};
+use netwatch_guest::config::{Settings, parse_secret, parse_switch};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::IsTerminal;
-use std::net::IpAddr;
-use std::path::PathBuf;
-use std::thread::available_parallelism;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,22 +28,63 @@ pub struct Options {
     pub bind: Option<IpAddr>,
     /// `PORT`; 0 for any free one.
     pub port: u16,
-    /// `DATA_DIR`
-    pub data_dir: PathBuf,
-    /// `WORKERS`
-    pub workers: usize,
-    /// A component instead of the embedded one.
-    pub component: Option<PathBuf>,
-    /// `MIN_FREE_BYTES`
-    pub min_free_bytes: Option<u64>,
     /// `LOG_FORMAT`
     pub log_format: LogFormat,
     /// `DEBUG`
     pub debug: bool,
-    /// What the component makes of its variables.
-    pub(crate) settings: Settings,
-    /// The component's variables, as set.
-    pub(crate) vars: BTreeMap<&'static str, String>,
+    /// `ADMIN_BIND` and `ADMIN_TOKEN`
+    pub(crate) admin: Option<AdminOptions>,
+    /// `CACHE_DIR`
+    pub(crate) cache_dir: Option<PathBuf>,
+    /// Whom it serves: of a config file's table, or one.
+    pub(crate) tenants: Vec<TenantOptions>,
+    /// Whether there is a table of tenants, which can change.
+    pub(crate) hosting: bool,
+}
+
+/// What a person is told of the only tenant.
+#[derive(Clone, Copy, Debug)]
+pub struct Summary<'a> {
+    /// `DATA_DIR`
+    pub data_dir: &'a Path,
+    /// `WORKERS`
+    pub workers: usize,
+}
+
+/// Where the operator looks at tenants, and what shows that it is the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AdminOptions {
+    pub(crate) bind: SocketAddr,
+    pub(crate) token: String,
+}
+
+/// Where a configuration comes from, to be read once more when it may have changed.
+#[derive(Clone, Debug, Default)]
+pub struct Configuration {
+    pub(crate) flags: Values,
+    pub(crate) environment: Values,
+    pub(crate) file: Option<PathBuf>,
+}
+
+impl Configuration {
+    /// Reads it.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    pub fn options(&self) -> Result<Options, ConfigError> {
+        Options::from_sources(&self.sources())
+    }
+
+    pub(crate) fn sources(&self) -> Sources {
+        let mut sources = Sources::default();
+        sources.add(Source::Flag, self.flags.clone());
+        sources.add(Source::Environment, self.environment.clone());
+        if let Some(file) = &self.file {
+            sources.add_file(file);
+        }
+        sources
+    }
 }
 
 /// A configuration that cannot be used: everything that is wrong with it.
@@ -83,7 +123,7 @@ impl Options {
     ) -> Result<Options, ConfigError> {
         let mut values = Values::new();
         for (name, value) in pairs {
-            values.insert(known(name)?, value.to_owned());
+            values.insert(known(name)?.name, value.to_owned());
         }
         let mut sources = Sources::default();
         sources.add(Source::Flag, values);
@@ -96,42 +136,56 @@ impl Options {
             sources,
             wrong: sources.wrong().to_vec(),
         };
-        let vars: BTreeMap<&'static str, String> = SETTINGS
-            .iter()
-            .filter(|setting| setting.guest)
-            .filter_map(|setting| Some((setting.name, sources.get(setting.name)?.clone())))
-            .collect();
-        let settings = reader.settings(&vars);
+        let bind = reader.read("BIND", "an IP address like 127.0.0.1 or ::", |text| {
+            text.parse().ok()
+        });
+        let port = reader.read("PORT", "a number from 0 to 65535", |text| text.parse().ok());
+        let log_format = reader.read("LOG_FORMAT", "text or json", log_format);
+        let debug = reader.read("DEBUG", "true or false", |text| parse_switch(text).ok());
+        let admin = reader.admin();
+        let tenants = match sources.roll() {
+            None => vec![TenantOptions::only(&mut reader)],
+            Some(roll) => roll_call(sources, roll, &mut reader.wrong),
+        };
         let options = Options {
-            bind: reader.read("BIND", "an IP address like 127.0.0.1 or ::", |text| {
-                text.parse().ok()
-            }),
-            port: reader
-                .read("PORT", "a number from 0 to 65535", |text| text.parse().ok())
-                .unwrap_or(DEFAULT_PORT),
-            data_dir: data_dir(sources),
-            workers: reader
-                .read("WORKERS", "a number from 1 to 256", |text| {
-                    let workers = text.parse().ok();
-                    workers.filter(|workers| (1..=256).contains(workers))
-                })
-                .unwrap_or_else(|| available_parallelism().map_or(1, usize::from)),
-            component: None,
-            min_free_bytes: reader.read("MIN_FREE_BYTES", "a size like 1GiB", |text| {
-                parse_bytes(text, 0, u64::MAX).ok()
-            }),
-            log_format: reader
-                .read("LOG_FORMAT", "text or json", log_format)
-                .unwrap_or_else(fitting_log_format),
-            debug: settings.debug,
-            settings,
-            vars,
+            bind,
+            port: port.unwrap_or(DEFAULT_PORT),
+            log_format: log_format.unwrap_or_else(fitting_log_format),
+            debug: debug.unwrap_or(false),
+            admin,
+            cache_dir: sources.get("CACHE_DIR").map(PathBuf::from),
+            tenants,
+            hosting: sources.roll().is_some(),
         };
         if reader.wrong.is_empty() {
             Ok(options)
         } else {
             Err(ConfigError(reader.wrong))
         }
+    }
+
+    /// The one tenant of a server that has no table of them.
+    pub(crate) fn only(&self) -> Option<&TenantOptions> {
+        self.tenants.first().filter(|_| !self.hosting)
+    }
+
+    /// What to say of the one tenant of a server that has no table of them.
+    pub fn only_summary(&self) -> Option<Summary<'_>> {
+        self.only().map(|tenant| Summary {
+            data_dir: &tenant.data_dir,
+            workers: tenant.workers,
+        })
+    }
+
+    /// How many tenants there are.
+    pub fn tenant_count(&self) -> usize {
+        self.tenants.len()
+    }
+
+    /// As [`Options::only`], to change.
+    pub(crate) fn only_mut(&mut self) -> Option<&mut TenantOptions> {
+        let hosting = self.hosting;
+        self.tenants.first_mut().filter(|_| !hosting)
     }
 }
 
@@ -147,13 +201,13 @@ pub(crate) fn data_dir(sources: &Sources) -> PathBuf {
 }
 
 /// Reads values and keeps what is wrong with them.
-struct Reader<'a> {
-    sources: &'a Sources,
-    wrong: Vec<String>,
+pub(crate) struct Reader<'a> {
+    pub(crate) sources: &'a Sources,
+    pub(crate) wrong: Vec<String>,
 }
 
 impl Reader<'_> {
-    fn read<T>(
+    pub(crate) fn read<T>(
         &mut self,
         name: &str,
         accepted: &str,
@@ -170,10 +224,10 @@ impl Reader<'_> {
 
     /// The component's settings. It stops at the first that is wrong, so each is
     /// shown to it alone.
-    fn settings(&mut self, vars: &BTreeMap<&'static str, String>) -> Settings {
+    pub(crate) fn settings(&mut self, vars: &BTreeMap<String, String>) -> Settings {
         let mut good = Vec::new();
         for (name, value) in vars {
-            let var = ((*name).to_owned(), value.clone());
+            let var = (name.clone(), value.clone());
             match Settings::from_vars([var.clone()]) {
                 Ok(_) => good.push(var),
                 Err(error) => self.wrong.push(error.to_string()),
@@ -183,6 +237,28 @@ impl Reader<'_> {
             self.wrong.push(error.to_string());
             Settings::default()
         })
+    }
+
+    fn admin(&mut self) -> Option<AdminOptions> {
+        let accepted = "an address with its port, like 127.0.0.1:8081";
+        let bind = self.read("ADMIN_BIND", accepted, |text| text.parse().ok())?;
+        let token = self
+            .sources
+            .get("ADMIN_TOKEN")
+            .map(|token| parse_secret(token));
+        match token {
+            Some(Ok(token)) => Some(AdminOptions { bind, token }),
+            Some(Err(accepted)) => {
+                self.wrong
+                    .push(format!("ADMIN_TOKEN cannot be used: give {accepted}"));
+                None
+            }
+            None => {
+                self.wrong
+                    .push("ADMIN_BIND needs an ADMIN_TOKEN".to_owned());
+                None
+            }
+        }
     }
 }
 
@@ -206,6 +282,7 @@ fn fitting_log_format() -> LogFormat {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::settings::SETTINGS;
 
     fn sources(layers: [&[(&'static str, &str)]; 3]) -> Sources {
         let mut sources = Sources::default();
@@ -230,16 +307,18 @@ mod tests {
             &[("PORT", "3"), ("WORKERS", "3"), ("FLUSH_BYTES", "3MiB")],
         ]))
         .unwrap();
-        assert_eq!((options.port, options.workers), (1, 2));
-        assert_eq!(options.settings.flush_bytes, 3 << 20);
-        assert_eq!(options.data_dir, std::path::Path::new("./data/reports"));
-        assert_eq!(options.vars.get("FLUSH_BYTES").unwrap(), "3MiB");
+        let tenant = options.only().unwrap();
+        assert_eq!((options.port, tenant.workers), (1, 2));
+        assert_eq!(tenant.settings.flush_bytes, 3 << 20);
+        assert_eq!(tenant.data_dir, std::path::Path::new("./data/reports"));
+        assert_eq!(tenant.vars.get("FLUSH_BYTES").unwrap(), "3MiB");
     }
 
     #[test]
     fn an_empty_value_is_not_set() {
         let options = Options::from_pairs([("PORT", ""), ("INGEST_KEY", "")]).unwrap();
-        assert_eq!((options.port, options.settings.ingest_key), (8080, None));
+        let tenant = options.only().unwrap();
+        assert_eq!((options.port, &tenant.settings.ingest_key), (8080, &None));
     }
 
     #[test]
@@ -289,9 +368,11 @@ mod tests {
             .filter(|setting| !setting.default.contains(' ') && setting.default != "none")
             .map(|setting| (setting.name, setting.default))
             .collect();
-        let shown = Options::from_pairs(shown).unwrap();
+        let mut shown = Options::from_pairs(shown).unwrap();
         let used = Options::from_pairs([]).unwrap();
-        assert_eq!((shown.port, shown.data_dir), (used.port, used.data_dir));
-        assert_eq!(shown.settings, used.settings);
+        // The component is told what was set, not what its defaults are.
+        shown.tenants[0].vars.clear();
+        assert_eq!(shown.port, used.port);
+        assert_eq!(shown.tenants, used.tenants);
     }
 }

@@ -1,14 +1,15 @@
 //! HTTP/1.1 on one connection: which request goes which way, in bounded time.
 
 use crate::answer::{self, AnswerBody, HttpAnswer};
-use crate::budget::Budget;
-use crate::config::Options;
-use crate::dispatch::{self, Workers};
+use crate::dispatch;
 use crate::framing::{DoubleLength, Watched};
-use crate::metrics::{self, Meters};
-use crate::worker::{Call, Roster};
+use crate::metrics;
+use crate::tenant::{Crew, Directory, Found, Visitor};
+use crate::worker::Call;
 use crate::{ingest, limits};
+use arc_swap::ArcSwap;
 use http::header::{CONNECTION, HeaderName, ORIGIN};
+use http::request::Parts;
 use http::{HeaderValue, Request};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -30,11 +31,7 @@ use wasmtime_wasi_http::{Error, WasiBody};
 
 /// What all connections share.
 pub(crate) struct Shared {
-    pub(crate) options: Options,
-    pub(crate) workers: Workers,
-    pub(crate) roster: Arc<Roster>,
-    pub(crate) budget: Budget,
-    pub(crate) meters: Meters,
+    pub(crate) tenants: Arc<ArcSwap<Directory>>,
     pub(crate) http: http1::Builder,
 }
 
@@ -42,20 +39,15 @@ pub(crate) struct Shared {
 pub(crate) struct Context {
     shared: Arc<Shared>,
     pub(crate) client: String,
-    /// The worker on whose thread the connection is served.
+    /// The worker on whose thread the connection is served, where it is a worker's.
     pub(crate) home: usize,
     double_length: DoubleLength,
 }
 
-impl std::ops::Deref for Context {
-    type Target = Shared;
-
-    fn deref(&self) -> &Shared {
-        &self.shared
-    }
-}
-
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Below which path a tenant's own begins, for links; never what a client says.
+const PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 
 /// hyper with this server's limits.
 pub(crate) fn http() -> http1::Builder {
@@ -133,24 +125,32 @@ async fn serve(context: &Context, stream: Watched<TcpStream>, mut stop: watch::R
     }
 }
 
-async fn answer_logged(context: &Context, request: Request<Incoming>) -> HttpAnswer {
+async fn answer_logged(context: &Context, mut request: Request<Incoming>) -> HttpAnswer {
     let sent = request.headers().get(REQUEST_ID);
     let id = request_id::sane_or_new(sent.and_then(|id| Some(id.to_str().ok()?.to_owned())));
     let line =
         tracing::enabled!(tracing::Level::DEBUG).then(|| crate::log::escape(request.uri().path()));
     let (start, method) = (Instant::now(), request.method().clone());
-    let pattern = Pattern::of(request.uri().path());
-    let http = &context.meters.http;
-    let in_flight = http.begin();
-    let mut answer = answer(context, request, &id).await;
-    drop(in_flight);
-    let status = answer.status().as_u16();
-    http.answered(pattern, method.as_str(), status, start.elapsed());
+    request.headers_mut().remove(PREFIX);
+    let (mut answer, tenant) = match find(context, request) {
+        Ok((found, request)) => {
+            let pattern = Pattern::of(request.uri().path());
+            let http = &found.tenant.meters.http;
+            let in_flight = http.begin();
+            let answer = admitted(context, &found, request, &id).await;
+            drop(in_flight);
+            let status = answer.status().as_u16();
+            http.answered(pattern, method.as_str(), status, start.elapsed());
+            (answer, Some(found.tenant))
+        }
+        Err(answer) => (answer, None),
+    };
     if let Some(path) = line {
         tracing::debug!(
+            tenant = tenant.as_ref().map(|tenant| &*tenant.name),
             %method,
             path,
-            status,
+            status = answer.status().as_u16(),
             milliseconds = start.elapsed().as_secs_f64() * 1e3,
             request_id = id,
             client = context.client,
@@ -163,56 +163,120 @@ async fn answer_logged(context: &Context, request: Request<Incoming>) -> HttpAns
     answer
 }
 
-async fn answer(context: &Context, request: Request<Incoming>, id: &str) -> HttpAnswer {
+/// The tenant a request is for, and the request as that tenant sees it.
+fn find(
+    context: &Context,
+    request: Request<Incoming>,
+) -> Result<(Found, Request<Incoming>), HttpAnswer> {
     if context.double_length.found() {
         let detail = "a request has Content-Length or Transfer-Encoding, not both";
-        let mut refused = problem(context, &request, &Problem::new(400, "framing", detail));
+        let mut refused = answer::nobody(&Problem::new(400, "framing", detail));
         refused
             .headers_mut()
             .insert(CONNECTION, HeaderValue::from_static("close"));
-        return refused;
+        return Err(refused);
     }
-    match Route::of(request.method().as_str(), request.uri().path()) {
-        Route::PostReports => ingest::post(context, request, id).await,
-        Route::Ready if !context.roster.is_recovered() => {
-            let detail = "reports from before the start are still being recovered";
-            problem(context, &request, &Problem::new(503, "recovering", detail))
-        }
-        Route::Metrics => {
-            let origin = request.headers().get(ORIGIN).cloned();
-            let origin = origin.as_ref().and_then(|origin| origin.to_str().ok());
-            metrics::answer(context, origin).await
-        }
-        route => call(context, request, route == Route::Ready, id).await,
+    let (mut head, body) = request.into_parts();
+    let Some(found) = context.shared.tenants.load().find(&head) else {
+        let detail = "nobody is served here: neither the host, nor the path, nor a key leads to a \
+                      tenant of this server";
+        return Err(answer::nobody(&Problem::new(404, "no-tenant", detail)));
+    };
+    if found.prefix > 0 {
+        without_prefix(&mut head, found.prefix);
+    }
+    Ok((found, Request::from_parts(head, body)))
+}
+
+/// Takes what led to the tenant off the path, and tells the tenant.
+fn without_prefix(head: &mut Parts, length: usize) {
+    let whole = head.uri.path_and_query();
+    let whole = whole.map_or("/", http::uri::PathAndQuery::as_str);
+    let (prefix, rest) = whole.split_at_checked(length).unwrap_or(("", whole));
+    let rest = match rest.starts_with('/') {
+        true => rest.to_owned(),
+        false => format!("/{rest}"),
+    };
+    let prefix = HeaderValue::from_str(prefix);
+    let mut uri = std::mem::take(&mut head.uri).into_parts();
+    // Of a path that was one, cut before a slash.
+    uri.path_and_query = rest.parse().ok();
+    head.uri = http::Uri::from_parts(uri).unwrap_or_default();
+    if let Ok(prefix) = prefix {
+        head.headers.insert(PREFIX, prefix);
     }
 }
 
-fn problem(context: &Context, request: &Request<Incoming>, problem: &Problem) -> HttpAnswer {
+/// Answers a request of a tenant that has room for it.
+async fn admitted(
+    context: &Context,
+    found: &Found,
+    request: Request<Incoming>,
+    id: &str,
+) -> HttpAnswer {
+    match found.tenant.admit() {
+        Ok(visitor) => answer(context, &visitor, request, id).await,
+        Err((visitor, refused)) => problem(&visitor, &request, &refused),
+    }
+}
+
+async fn answer(
+    context: &Context,
+    visitor: &Visitor,
+    request: Request<Incoming>,
+    id: &str,
+) -> HttpAnswer {
+    let route = Route::of(request.method().as_str(), request.uri().path());
+    let collects = visitor.terms.component.is_collector;
+    if collects && route == Route::Metrics {
+        let origin = request.headers().get(ORIGIN).cloned();
+        let origin = origin.as_ref().and_then(|origin| origin.to_str().ok());
+        return metrics::answer(visitor, origin).await;
+    }
+    // Held to the end: a crew is dismissed when nobody is served by it.
+    let crew = match visitor.tenant.crew().await {
+        Ok(crew) => crew,
+        Err(refused) => return problem(visitor, &request, &refused),
+    };
+    match route {
+        Route::PostReports if crew.terms.component.is_collector => {
+            ingest::post(context, visitor, &crew, request, id).await
+        }
+        Route::Ready if !visitor.tenant.premises.roster.is_recovered() => {
+            let detail = "reports from before the start are still being recovered";
+            problem(visitor, &request, &Problem::new(503, "recovering", detail))
+        }
+        route => call(visitor, &crew, request, route == Route::Ready, id).await,
+    }
+}
+
+fn problem(visitor: &Visitor, request: &Request<Incoming>, problem: &Problem) -> HttpAnswer {
     let origin = request.headers().get(ORIGIN);
     let origin = origin.and_then(|origin| origin.to_str().ok());
     let audience = Audience::of(request.method().as_str(), request.uri().path());
-    answer::problem(problem, origin, &context.options.settings, audience)
+    answer::problem(problem, origin, &visitor.terms.options.settings, audience)
 }
 
 /// Lets the component answer.
 async fn call(
-    context: &Context,
+    visitor: &Visitor,
+    crew: &Crew,
     request: Request<Incoming>,
     readiness: bool,
     id: &str,
 ) -> HttpAnswer {
-    let unavailable = problem(context, &request, &answer::unavailable());
+    let unavailable = problem(visitor, &request, &answer::unavailable());
     let place = if readiness {
-        context.workers.place_for_readiness()
+        crew.workers.place_for_readiness()
     } else {
-        context.workers.place()
+        crew.workers.place()
     };
     let Some((worker, place)) = place else {
-        return problem(context, &request, &answer::overloaded());
+        return problem(visitor, &request, &answer::overloaded());
     };
     let (reply, answered) = oneshot::channel();
     let call = Call {
-        request: for_component(context, request, id),
+        request: for_component(visitor, request, id),
         reply,
         place,
     };
@@ -221,12 +285,16 @@ async fn call(
     }
     match timeout(limits::ANSWER_TIME, answered).await {
         Ok(Ok(response)) => response.map(AnswerBody::Streamed),
-        Ok(Err(_)) | Err(_) => unavailable,
+        Ok(Err(_)) => unavailable,
+        Err(_) => {
+            worker.load.gave_up();
+            unavailable
+        }
     }
 }
 
 /// The request as the component sees it: absolute, with its id, its body bounded.
-fn for_component(context: &Context, request: Request<Incoming>, id: &str) -> Request<WasiBody> {
+fn for_component(visitor: &Visitor, request: Request<Incoming>, id: &str) -> Request<WasiBody> {
     let (mut head, body) = request.into_parts();
     let mut uri = head.uri.into_parts();
     uri.scheme.get_or_insert(http::uri::Scheme::HTTP);
@@ -240,7 +308,8 @@ fn for_component(context: &Context, request: Request<Incoming>, id: &str) -> Req
     if let Ok(id) = HeaderValue::from_str(id) {
         head.headers.insert(REQUEST_ID, id);
     }
-    let limit = usize::try_from(context.options.settings.max_body_bytes).unwrap_or(usize::MAX);
+    let limit = visitor.terms.options.settings.max_body_bytes;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let body = Limited::new(body, limit).map_err(|_| Error::HttpRequestBodySize(None));
     Request::from_parts(head, body.boxed_unsync())
 }

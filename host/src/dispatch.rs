@@ -1,34 +1,31 @@
 //! Which worker gets which request.
 
-use crate::connection::Visit;
 use crate::limits;
 use crate::worker::{Call, Job, Pending, Place, Worker};
-use std::sync::Arc;
 
 /// The workers of one directory.
 pub(crate) struct Workers(pub(crate) Vec<Worker>);
 
 impl Workers {
-    /// Gives a connection to a worker: the first that has few, so that a quiet
-    /// server fills one journal, else the one that has the fewest.
-    pub(crate) fn host(visit: Visit) {
-        let shared = Arc::clone(&visit.shared);
-        let workers = &shared.workers.0;
-        let few = workers
-            .iter()
-            .position(|worker| worker.load.connections() < limits::FEW_CONNECTIONS);
-        let fewest = || (0..workers.len()).min_by_key(|n| workers.get(*n).map(connections));
-        if let Some((home, worker)) = few
-            .or_else(fewest)
-            .and_then(|home| Some((home, workers.get(home)?)))
-        {
-            worker.host(Visit { home, ..visit });
-        }
+    /// Which worker a connection should live with: the first that has few, so that
+    /// a quiet server fills one journal, else the one that has the fewest.
+    pub(crate) fn home(&self) -> Option<(usize, &Worker)> {
+        let few = |worker: &Worker| worker.load.connections() < limits::FEW_CONNECTIONS;
+        let workers = || self.0.iter().enumerate();
+        workers()
+            .find(|(_, worker)| few(worker))
+            .or_else(|| workers().min_by_key(|(_, worker)| worker.load.connections()))
+    }
+
+    /// Whether anything is being answered.
+    pub(crate) fn are_busy(&self) -> bool {
+        let busy = |worker: &Worker| worker.calls() > 0 || worker.load.submissions() > 0;
+        self.0.iter().any(busy)
     }
 
     /// Queues a report, at the connection's own worker unless that has much to do
-    /// or none to do it. False where too many wait already.
-    pub(crate) fn submit(&self, home: usize, pending: Pending) -> bool {
+    /// or none to do it. Returns the worker; `None` where too many wait already.
+    pub(crate) fn submit(&self, home: usize, pending: Pending) -> Option<&Worker> {
         let ready = || self.0.iter().filter(|worker| worker.load.is_ready());
         let own = self.0.get(home).filter(|worker| {
             worker.load.is_ready() && worker.load.submissions() < limits::SPILL_SUBMISSIONS
@@ -37,7 +34,7 @@ impl Workers {
             .or_else(|| ready().min_by_key(|worker| worker.load.submissions()))
             // All are being replaced, which takes milliseconds.
             .or_else(|| self.0.iter().min_by_key(|worker| worker.load.submissions()));
-        chosen.is_some_and(|worker| worker.submit(pending))
+        chosen.filter(|worker| worker.submit(pending))
     }
 
     /// A place for any other request: at the worker with the fewest, the last
@@ -65,10 +62,6 @@ impl Workers {
             last.start(Job::Recover);
         }
     }
-}
-
-fn connections(worker: &Worker) -> usize {
-    worker.load.connections()
 }
 
 /// Starts a call; false where the worker does not take it.

@@ -5,6 +5,7 @@ use crate::answer::{self, HttpAnswer};
 use crate::budget::Share;
 use crate::connection::Context;
 use crate::limits;
+use crate::tenant::{Crew, Visitor};
 use crate::worker::{Pending, Submission, Verdict};
 use http::header::{
     AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, ORIGIN,
@@ -20,14 +21,29 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 /// Answers one report request.
-pub(crate) async fn post(context: &Context, request: Request<Incoming>, id: &str) -> HttpAnswer {
+pub(crate) async fn post(
+    context: &Context,
+    visitor: &Visitor,
+    crew: &Crew,
+    request: Request<Incoming>,
+    id: &str,
+) -> HttpAnswer {
     let (head, body) = request.into_parts();
     let origin = text(&head.headers, &ORIGIN);
-    let settings = &context.options.settings;
-    match judge(context, &head, body, origin.clone(), id).await {
+    let settings = &visitor.terms.options.settings;
+    let mut share = visitor.tenant.budget.share();
+    let limit = settings.max_body_bytes;
+    let verdict = match in_time(&head, body, &mut share, limit).await {
+        Ok(body) => {
+            let submission = submission(context, &head, body, origin.clone(), id);
+            judge(context.home, crew, submission, share).await
+        }
+        Err(problem) => Err(problem),
+    };
+    match verdict {
         Ok(verdict) => answer::verdict(verdict, origin.as_deref(), settings),
         Err(problem) => {
-            context.meters.refused(problem.reason);
+            visitor.tenant.meters.refused(problem.reason);
             let unread = matches!(problem.status, 408 | 413);
             let mut answer =
                 answer::problem(&problem, origin.as_deref(), settings, Audience::Posting);
@@ -42,29 +58,45 @@ pub(crate) async fn post(context: &Context, request: Request<Incoming>, id: &str
     }
 }
 
-async fn judge(
-    context: &Context,
+async fn in_time(
     head: &Parts,
     body: Incoming,
-    origin: Option<String>,
-    id: &str,
-) -> Result<Verdict, Problem> {
-    let mut share = context.budget.share();
-    let body = timeout(limits::BODY_TIME, read(context, head, body, &mut share))
+    share: &mut Share,
+    limit: u64,
+) -> Result<Vec<u8>, Problem> {
+    timeout(limits::BODY_TIME, read(head, body, share, limit))
         .await
-        .map_err(|_| Problem::new(408, "timeout", "the body took too long to arrive"))??;
+        .unwrap_or_else(|_| {
+            Err(Problem::new(
+                408,
+                "timeout",
+                "the body took too long to arrive",
+            ))
+        })
+}
+
+async fn judge(
+    home: usize,
+    crew: &Crew,
+    submission: Submission,
+    share: Share,
+) -> Result<Verdict, Problem> {
     let (reply, verdict) = oneshot::channel();
     let pending = Pending {
-        submission: submission(context, head, body, origin, id),
+        submission,
         reply,
         share,
     };
-    if !context.workers.submit(context.home, pending) {
+    let Some(worker) = crew.workers.submit(home, pending) else {
         return Err(answer::overloaded());
-    }
+    };
     match timeout(limits::ANSWER_TIME, verdict).await {
         Ok(Ok(verdict)) => Ok(verdict),
-        Ok(Err(_)) | Err(_) => Err(answer::unavailable()),
+        Ok(Err(_)) => Err(answer::unavailable()),
+        Err(_) => {
+            worker.load.gave_up();
+            Err(answer::unavailable())
+        }
     }
 }
 
@@ -97,12 +129,11 @@ fn submission(
 /// The whole body. Its bytes count against the budget as they arrive, not as
 /// they are announced.
 async fn read(
-    context: &Context,
     head: &Parts,
     mut body: Incoming,
     share: &mut Share,
+    limit: u64,
 ) -> Result<Vec<u8>, Problem> {
-    let limit = context.options.settings.max_body_bytes;
     let announced = head
         .headers
         .get(CONTENT_LENGTH)

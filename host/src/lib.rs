@@ -1,9 +1,10 @@
 //! The native host of the netwatch component.
 //!
-//! A request's way: [`listener`] accepts its connection, [`connection`] speaks
-//! HTTP on it and bounds what it may take, [`ingest`] reads a report body and
-//! queues it, [`dispatch`] chooses a worker, [`worker`] hands whatever has
-//! queued to its component instance in one call. Every other route goes to the
+//! A request's way: [`listener`] accepts its connection, [`reception`] gives it to
+//! a thread, [`connection`] speaks HTTP on it and bounds what it may take,
+//! [`tenant`] says whose the request is, [`ingest`] reads a report body and queues
+//! it, [`dispatch`] chooses a worker, [`worker`] hands whatever has queued to its
+//! component instance in one call. Every other route goes to the
 //! component's `wasi:http/handler`.
 //!
 //! While it serves, the host knows no JSON, no report and no file of the store:
@@ -12,11 +13,13 @@
 //! component's own modules.
 #![deny(unsafe_code)]
 
+mod admin;
 mod answer;
 mod budget;
 mod cli;
 mod component;
 mod config;
+mod config_file;
 mod connection;
 mod dispatch;
 mod embedded;
@@ -30,20 +33,22 @@ mod lock;
 mod log;
 mod metrics;
 mod read_token;
+mod reception;
 mod retention;
 mod server;
 mod settings;
-mod shutdown;
+mod signals;
 mod sources;
 mod state;
+mod tenant;
 mod tools;
 mod worker;
 
 pub use cli::{Command, command};
-pub use config::{ConfigError, LogFormat, Options};
+pub use config::{ConfigError, Configuration, LogFormat, Options, Summary};
 pub use linker::ALLOWED_IMPORTS;
 pub use lock::Holder;
 pub use log::start as start_log;
 pub use server::{RunningServer, Server, StartError};
-pub use shutdown::{Signals, signals};
+pub use signals::{Signal, Signals, signals};
 pub use tools::Tool;

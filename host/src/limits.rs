@@ -5,12 +5,59 @@ use std::time::Duration;
 /// Bytes of linear memory one instance may have. A worker's promise.
 pub(crate) const MEMORY_BYTES: usize = 64 << 20;
 
-/// Linear memory never shrinks, so an instance that once grew this far is
-/// replaced before it comes near [`MEMORY_BYTES`].
-pub(crate) const MEMORY_BYTES_TO_REPLACE: usize = 48 << 20;
+/// Linear memory never shrinks, so an instance that once grew this far, in
+/// percent of what it may have, is replaced before it comes near that.
+pub(crate) const MEMORY_PERCENT_TO_REPLACE: u64 = 75;
 
 /// Elements in all of an instance's tables; the component has some hundreds.
 pub(crate) const TABLE_ELEMENTS: usize = 20_000;
+
+/// Requests of one tenant at once.
+pub(crate) const REQUESTS_IN_FLIGHT: usize = 4096;
+
+/// Without a request for this long, a tenant of many publishes what it holds and
+/// gives up its memory.
+pub(crate) const IDLE_TIME: Duration = Duration::from_secs(300);
+
+/// Between two looks for idle tenants.
+pub(crate) const IDLE_LOOK: Duration = Duration::from_millis(500);
+
+/// Between two times that tenants without instances get some to prune their files.
+pub(crate) const ERRAND_ROUND: Duration = Duration::from_secs(3600);
+
+/// Bytes of an error that are kept for the operator.
+pub(crate) const ERROR_BYTES: usize = 1000;
+
+/// Time an instance has to start and say its name.
+pub(crate) const START_TIME: Duration = Duration::from_secs(30);
+
+/// Time an instance has for a call of the host's timer.
+pub(crate) const ERRAND_TIME: Duration = Duration::from_secs(60);
+
+/// After a tenant's instance did not start, the next try is this much later.
+pub(crate) const ROUSE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Threads that a worker's file operations may wait on.
+pub(crate) const BLOCKING_THREADS: usize = 16;
+
+/// Bytes by which publishing may exceed a disk quota: the largest segment and
+/// its side files, until the journals it is made of are removed.
+pub(crate) const QUOTA_RESERVE_BYTES: u64 = 32 << 20;
+
+/// Between two counts of a directory whose quota is used up …
+pub(crate) const QUOTA_PAUSE: Duration = Duration::from_millis(250);
+
+/// … and at least so many times as long as counting took.
+pub(crate) const QUOTA_SHARE: u32 = 20;
+
+/// Directories in one another below which nothing is counted: who goes deeper has
+/// used up the quota.
+pub(crate) const QUOTA_DEPTH: usize = 32;
+
+/// Lines a second that an instance may write to the log, and at once.
+pub(crate) const LOG_LINES_PER_SECOND: u32 = 50;
+/// … before lines are left out.
+pub(crate) const LOG_LINES_BURST: u32 = 1000;
 
 /// Resources (descriptors, requests, streams) one store may hold.
 pub(crate) const RESOURCES: usize = 20_000;
@@ -50,11 +97,17 @@ pub(crate) const FEW_CONNECTIONS: usize = 8;
 /// Requests other than reports that one worker handles at once.
 pub(crate) const CALLS_IN_FLIGHT: usize = 256;
 
-/// Bytes of report bodies in the host's memory at once, over all connections.
+/// Bytes of a tenant's report bodies in the host's memory at once.
 pub(crate) const BODY_BYTES_IN_FLIGHT: usize = 48 << 20;
+
+/// … and of all tenants'.
+pub(crate) const ALL_BODY_BYTES_IN_FLIGHT: usize = 256 << 20;
 
 /// Connections at once.
 pub(crate) const CONNECTIONS: usize = 10_000;
+
+/// Connections of operators at once.
+pub(crate) const ADMIN_CONNECTIONS: usize = 64;
 
 /// Bytes of a request's head; also the least read buffer hyper allows.
 pub(crate) const HEAD_BYTES: usize = 16 << 10;
@@ -91,6 +144,7 @@ pub(crate) const INDEX_REST: Duration = Duration::from_secs(3);
 /// Times as long as such a call took nothing is done for statistics after it, so
 /// that reports have the worker to themselves most of the time.
 pub(crate) const INDEX_SHARE: u32 = 9;
+
 /// Without a sign of the worker that looks after what is stored, another does.
 pub(crate) const RETENTION_PATIENCE: Duration = Duration::from_secs(5);
 

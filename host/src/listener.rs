@@ -1,8 +1,8 @@
 //! The listening socket, and how many connections it lets in.
 
 use crate::connection::{Shared, Visit};
-use crate::dispatch::Workers;
 use crate::limits;
+use crate::reception::Reception;
 use netwatch_guest::problem::{PROBLEM_JSON, Problem};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -54,6 +54,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 pub(crate) async fn accept(
     listener: TcpListener,
     shared: Arc<Shared>,
+    reception: Arc<Reception>,
     connections: Arc<Semaphore>,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -86,7 +87,7 @@ pub(crate) async fn accept(
                 continue;
             }
         };
-        Workers::host(Visit {
+        reception.take(Visit {
             shared: Arc::clone(&shared),
             stream,
             client: client.ip().to_canonical().to_string(),

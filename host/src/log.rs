@@ -5,8 +5,10 @@ use crate::limits;
 use bytes::Bytes;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Instant;
 use tokio::io::AsyncWrite;
 use tracing_subscriber::filter::LevelFilter;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
@@ -48,14 +50,64 @@ pub(crate) struct GuestLog {
     tenant: Arc<str>,
     worker: usize,
     line: Arc<Mutex<Vec<u8>>>,
+    allowance: Arc<LogAllowance>,
+}
+
+/// How much a tenant may write to the log: so many lines a second, and some more
+/// at once.
+#[derive(Default)]
+pub(crate) struct LogAllowance {
+    state: Mutex<Allowance>,
+    left_out: AtomicU64,
+}
+
+struct Allowance {
+    lines: f64,
+    at: Instant,
+    /// Lines left out that nobody was told of.
+    untold: u64,
+}
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Allowance {
+            lines: f64::from(limits::LOG_LINES_BURST),
+            at: Instant::now(),
+            untold: 0,
+        }
+    }
+}
+
+impl LogAllowance {
+    /// Lines left out since the start.
+    pub(crate) fn left_out(&self) -> u64 {
+        self.left_out.load(Ordering::Relaxed)
+    }
+
+    /// Whether a line may be written, and how many were left out before it.
+    fn take(&self, now: Instant) -> Option<u64> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let elapsed = now.saturating_duration_since(state.at).as_secs_f64();
+        state.at = now;
+        let refilled = state.lines + elapsed * f64::from(limits::LOG_LINES_PER_SECOND);
+        state.lines = refilled.min(f64::from(limits::LOG_LINES_BURST));
+        if state.lines < 1.0 {
+            state.untold += 1;
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        state.lines -= 1.0;
+        Some(std::mem::take(&mut state.untold))
+    }
 }
 
 impl GuestLog {
-    pub(crate) fn new(tenant: &str, worker: usize) -> GuestLog {
+    pub(crate) fn new(tenant: Arc<str>, worker: usize, allowance: Arc<LogAllowance>) -> GuestLog {
         GuestLog {
-            tenant: tenant.into(),
+            tenant,
             worker,
             line: Arc::default(),
+            allowance,
         }
     }
 
@@ -76,6 +128,15 @@ impl GuestLog {
     }
 
     fn write(&self, line: &[u8]) {
+        match self.allowance.take(Instant::now()) {
+            None => return,
+            Some(0) => {}
+            Some(lines) => tracing::warn!(
+                tenant = &*self.tenant,
+                lines,
+                "lines of the component were left out: it writes too many"
+            ),
+        }
         let text = String::from_utf8_lossy(line);
         let text = text.trim_end();
         let (level, message) = text.split_once(' ').unwrap_or(("", text));
@@ -161,7 +222,22 @@ impl OutputStream for GuestLog {
 
 #[cfg(test)]
 mod tests {
-    use super::escape;
+    use super::{Instant, LogAllowance, escape, limits};
+    use std::time::Duration;
+
+    #[test]
+    fn a_flood_of_lines_is_cut_to_the_allowance_and_what_was_left_out_is_told() {
+        let allowance = LogAllowance::default();
+        let now = Instant::now();
+        let written = (0..100_000).filter(|_| allowance.take(now).is_some());
+        let written = u64::try_from(written.count()).unwrap_or(0);
+        let burst = u64::from(limits::LOG_LINES_BURST);
+        assert!((burst..burst + 50).contains(&written), "{written}");
+        assert_eq!(allowance.left_out(), 100_000 - written);
+        let later = now + Duration::from_secs(1);
+        assert_eq!(allowance.take(later), Some(100_000 - written));
+        assert_eq!(allowance.take(later), Some(0));
+    }
 
     #[test]
     fn control_characters_are_spelled_out_and_text_stays() {

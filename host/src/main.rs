@@ -1,7 +1,8 @@
 //! The `netwatch-server` command.
 
 use netwatch_server::{
-    Command, LogFormat, Options, RunningServer, Server, StartError, command, signals, start_log,
+    Command, Configuration, LogFormat, Options, RunningServer, Server, Signal, StartError, command,
+    signals, start_log,
 };
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -18,25 +19,25 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Ok(Command::Run(tool)) => tool.run(),
-        Ok(Command::Serve(options)) => {
+        Ok(Command::Serve(options, configuration)) => {
             start_log(options.log_format, options.debug);
-            run(*options)
+            run(*options, configuration)
         }
         Err(error) => fail(&error.to_string(), MISUSE),
     }
 }
 
-fn run(options: Options) -> ExitCode {
+fn run(options: Options, configuration: Configuration) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
     match runtime {
-        Ok(runtime) => runtime.block_on(serve(options)),
+        Ok(runtime) => runtime.block_on(serve(options, configuration)),
         Err(error) => fail(&format!("no threads: {error}"), 1),
     }
 }
 
-async fn serve(mut options: Options) -> ExitCode {
+async fn serve(mut options: Options, configuration: Configuration) -> ExitCode {
     let mut signals = match signals() {
         Ok(signals) => signals,
         Err(error) => return fail(&format!("signals cannot be caught: {error}"), 1),
@@ -47,31 +48,49 @@ async fn serve(mut options: Options) -> ExitCode {
         false
     });
     let greeting = options.clone();
-    let server = match Server::start(options).await {
+    let server = match Server::start(options, configuration).await {
         Ok(server) => server,
         Err(error @ StartError::Locked { .. }) => return fail(&error.to_string(), MISUSE),
         Err(error) => return fail(&error.to_string(), 1),
     };
     greet(&server, &greeting, made_up);
-    let (signal, _) = signals.next().await;
-    tracing::info!(signal, "stopping; a second signal stops at once");
-    tokio::select! {
-        () = server.shutdown() => {
-            tracing::info!("stopped");
-            ExitCode::SUCCESS
+    let signal = loop {
+        match signals.next().await {
+            // What became of it is in the log.
+            Signal::Reload => drop(server.reload().await),
+            Signal::Stop { name, .. } => break name,
         }
-        (signal, code) = signals.next() => {
-            tracing::warn!(signal, "stopped at once; the journal holds what is not published");
-            // Not by returning: that would wait for the workers.
-            std::process::exit(i32::from(code))
+    };
+    tracing::info!(signal, "stopping; a second signal stops at once");
+    let mut shutdown = std::pin::pin!(server.shutdown());
+    loop {
+        tokio::select! {
+            () = &mut shutdown => {
+                tracing::info!("stopped");
+                return ExitCode::SUCCESS;
+            }
+            signal = signals.next() => {
+                let Signal::Stop { name, code } = signal else {
+                    continue;
+                };
+                tracing::warn!(signal = name, "stopped at once; the journal holds what is not published");
+                // Not by returning: that would wait for the workers.
+                std::process::exit(i32::from(code))
+            }
         }
     }
 }
 
 fn greet(server: &RunningServer, options: &Options, made_up: bool) {
     let address = server.address();
-    let data_dir = options.data_dir.display();
-    tracing::info!(%address, %data_dir, workers = options.workers, "listening");
+    let Some(tenant) = options.only_summary() else {
+        let (tenants, admin) = (options.tenant_count(), server.admin_address());
+        let admin = admin.map(tracing::field::display);
+        tracing::info!(%address, tenants, admin, "listening");
+        return;
+    };
+    let (data_dir, workers) = (tenant.data_dir.display(), tenant.workers);
+    tracing::info!(%address, %data_dir, workers, "listening");
     let page = options.page_url(address, made_up);
     if options.log_format == LogFormat::Text && std::io::stderr().is_terminal() {
         let host = match address.ip() {

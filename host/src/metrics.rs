@@ -5,8 +5,8 @@
 //! it counted after it told last, a second ago at most, is lost with it.
 
 use crate::answer::{self, HttpAnswer};
-use crate::connection::Context;
 use crate::limits;
+use crate::tenant::{Tenant, Visitor};
 use crate::worker::Metric;
 use netwatch_guest::http::Answer;
 use netwatch_guest::metrics::Metrics;
@@ -22,13 +22,25 @@ use std::time::Instant;
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout_at;
 
-/// What the host itself counts, and where its workers' numbers are.
+/// What the host itself counts for one tenant, and where its workers' numbers are.
 pub(crate) struct Meters {
     pub(crate) http: HttpMetrics,
     /// Reports that the host refused before any instance saw them.
     refused: Metrics,
-    workers: Vec<Arc<Meter>>,
+    /// By worker; they stay when a worker ends.
+    workers: Mutex<Vec<Arc<Meter>>>,
     started: Instant,
+}
+
+impl Default for Meters {
+    fn default() -> Self {
+        Meters {
+            http: HttpMetrics::default(),
+            refused: Metrics::default(),
+            workers: Mutex::default(),
+            started: Instant::now(),
+        }
+    }
 }
 
 /// The numbers of one worker's instances.
@@ -37,6 +49,7 @@ pub(crate) struct Meter {
     account: Mutex<Account>,
     /// Of the instance that serves.
     memory_bytes: AtomicU64,
+    memory_refused: Counter,
     restarts: Counter,
     traps: Counter,
     failures: Counter,
@@ -60,10 +73,16 @@ impl Meter {
     }
 
     /// Takes down what an instance says.
-    pub(crate) fn tell(&self, instance: &str, metrics: Vec<Metric>, memory_bytes: u64) {
+    pub(crate) fn tell(&self, instance: &str, metrics: Vec<Metric>) {
         let families = metrics.into_iter().map(family).collect();
         self.account().living.insert(instance.to_owned(), families);
+    }
+
+    /// Takes down how much memory the instance that serves has, and how often it
+    /// was refused more.
+    pub(crate) fn watched(&self, memory_bytes: u64, refused: u64) {
         self.memory_bytes.store(memory_bytes, Ordering::Relaxed);
+        self.memory_refused.add(refused);
     }
 
     /// What was told is told to who asked.
@@ -74,6 +93,9 @@ impl Meter {
     /// An instance is gone: what it counted stays, what it held does not.
     pub(crate) fn gone(&self, instance: &str) {
         let mut account = self.account();
+        if account.living.len() <= 1 {
+            self.memory_bytes.store(0, Ordering::Relaxed);
+        }
         if let Some(mut last) = account.living.remove(instance) {
             exposition::keep_counts(&mut last);
             exposition::merge(&mut account.past, &last);
@@ -127,13 +149,37 @@ fn family(metric: Metric) -> Family {
 }
 
 impl Meters {
-    pub(crate) fn new(workers: Vec<Arc<Meter>>) -> Meters {
-        Meters {
-            http: HttpMetrics::default(),
-            refused: Metrics::default(),
-            workers,
-            started: Instant::now(),
+    /// The numbers of the worker with this number, which go on where those of the
+    /// last one ended.
+    pub(crate) fn worker(&self, number: usize) -> Arc<Meter> {
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        while workers.len() <= number {
+            workers.push(Arc::default());
         }
+        workers.get(number).map(Arc::clone).unwrap_or_default()
+    }
+
+    fn workers(&self) -> Vec<Arc<Meter>> {
+        let workers = self.workers.lock();
+        workers.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Bytes of linear memory of all instances that live.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        let workers = self.workers();
+        let bytes = workers
+            .iter()
+            .map(|worker| worker.memory_bytes.load(Ordering::Relaxed));
+        bytes.sum()
+    }
+
+    /// Instances that ended with a trap or another error.
+    pub(crate) fn failures(&self) -> u64 {
+        let workers = self.workers();
+        let failures = workers
+            .iter()
+            .map(|worker| worker.traps.get() + worker.failures.get());
+        failures.sum()
     }
 
     /// Reports were refused before any instance saw them.
@@ -143,13 +189,13 @@ impl Meters {
 
     /// Lets every worker tell its numbers; those that do not within some time are
     /// known by what they told last.
-    async fn refresh(&self) {
-        let asked: Vec<_> = self
-            .workers
+    pub(crate) async fn refresh(&self) {
+        let workers = self.workers();
+        let asked: Vec<_> = workers
             .iter()
             .map(|worker| worker.answers.subscribe())
             .collect();
-        for worker in &self.workers {
+        for worker in &workers {
             worker.asked.notify_one();
         }
         let deadline = tokio::time::Instant::now() + limits::METRICS_TIME;
@@ -159,9 +205,9 @@ impl Meters {
         }
     }
 
-    fn families(&self, connections: usize, data_dir: &Path) -> Vec<Family> {
+    fn families(&self) -> Vec<Family> {
         let mut families = Vec::new();
-        for worker in &self.workers {
+        for worker in self.workers() {
             worker.add_to(&mut families);
         }
         exposition::merge(&mut families, &[collect::rejected(&self.refused)]);
@@ -169,24 +215,11 @@ impl Meters {
         families.extend(collect::derived(&families));
         families.push(collect::build_info());
         families.extend(self.of_workers());
-        let gauge = |name, help, value| Family::new(name, help, Kind::Gauge).with(value);
-        families.push(gauge(
-            "netwatch_connections",
-            "Connections of clients.",
-            connections as f64,
-        ));
         families.push(gauge(
             "netwatch_uptime_seconds",
             "Time since the server started.",
             self.started.elapsed().as_secs_f64(),
         ));
-        if let Some(free) = free_bytes(data_dir) {
-            families.push(gauge(
-                "netwatch_disk_free_bytes",
-                "Free space of the disk that DATA_DIR is on.",
-                free as f64,
-            ));
-        }
         families
     }
 
@@ -206,7 +239,7 @@ impl Meters {
             "Linear memory of each worker's instance.",
             Kind::Gauge,
         );
-        for (number, worker) in self.workers.iter().enumerate() {
+        for (number, worker) in self.workers().iter().enumerate() {
             let number = number.to_string();
             let of = [("worker", number.as_str())];
             restarts = restarts.with_labelled(&of, worker.restarts.get() as f64);
@@ -221,6 +254,82 @@ impl Meters {
     }
 }
 
+fn gauge(name: &str, help: &str, value: f64) -> Family {
+    Family::new(name, help, Kind::Gauge).with(value)
+}
+
+/// Everything that is known of a tenant.
+pub(crate) async fn of_tenant(tenant: &Tenant) -> Vec<Family> {
+    let crew = tenant.present_crew();
+    if crew.is_some() {
+        tenant.meters.refresh().await;
+    }
+    let mut families = tenant.meters.families();
+    let connections = crew.map_or(0, |crew| {
+        let workers = crew.workers.0.iter();
+        workers.map(|worker| worker.load.connections()).sum()
+    });
+    families.push(gauge(
+        "netwatch_connections",
+        "Connections of clients.",
+        connections as f64,
+    ));
+    if let Some(free) = free_bytes(&tenant.premises.data_dir) {
+        families.push(gauge(
+            "netwatch_disk_free_bytes",
+            "Free space of the disk that DATA_DIR is on.",
+            free as f64,
+        ));
+    }
+    families.extend(limited(tenant));
+    families
+}
+
+/// What a tenant uses, and how often a limit has stopped it.
+fn limited(tenant: &Tenant) -> Vec<Family> {
+    let (quota, cpu) = (&tenant.premises.quota, &tenant.cpu);
+    let (used, refused) = (quota.known(), quota.refused());
+    let memory: u64 = tenant
+        .meters
+        .workers()
+        .iter()
+        .map(|one| one.memory_refused.get())
+        .sum();
+    let limited = [
+        ("memory", memory),
+        ("cpu-per-second", cpu.throttled()),
+        ("requests-in-flight", tenant.turned_away()),
+        ("disk-bytes", refused.bytes),
+        ("disk-files", refused.files),
+        ("log-lines", tenant.log.left_out()),
+    ];
+    let family = Family::new(
+        "netwatch_limited_total",
+        "What a limit has stopped: attempts, or bytes, files and lines that were refused.",
+        Kind::Counter,
+    );
+    let limited = limited.iter().fold(family, |family, (limit, count)| {
+        family.with_labelled(&[("limit", limit)], *count as f64)
+    });
+    let mut families = vec![
+        limited,
+        Family::new(
+            "netwatch_cpu_seconds_total",
+            "CPU time of the threads that run instances.",
+            Kind::Counter,
+        )
+        .with(cpu.used().as_secs_f64()),
+    ];
+    if quota.is_limited() {
+        families.push(gauge(
+            "netwatch_disk_used_bytes",
+            "What DATA_DIR takes, as far as it was counted for the quota.",
+            used.bytes as f64,
+        ));
+    }
+    families
+}
+
 /// Bytes that may still be written to the disk of a directory.
 pub(crate) fn free_bytes(directory: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(directory).ok()?;
@@ -228,15 +337,10 @@ pub(crate) fn free_bytes(directory: &Path) -> Option<u64> {
 }
 
 /// Answers `GET /metrics`.
-pub(crate) async fn answer(context: &Context, origin: Option<&str>) -> HttpAnswer {
-    let meters = &context.meters;
-    meters.refresh().await;
-    let workers = context.workers.0.iter();
-    let connections = workers.map(|worker| worker.load.connections()).sum();
-    let families = meters.families(connections, &context.options.data_dir);
-    let text = exposition::encode(&families);
+pub(crate) async fn answer(visitor: &Visitor, origin: Option<&str>) -> HttpAnswer {
+    let text = exposition::encode(&of_tenant(&visitor.tenant).await);
     let answer = Answer::text(exposition::CONTENT_TYPE, text);
-    answer::open(answer, origin, &context.options.settings)
+    answer::open(answer, origin, &visitor.terms.options.settings)
 }
 
 #[cfg(test)]
@@ -264,22 +368,23 @@ mod tests {
 
     #[test]
     fn counters_keep_what_instances_counted_that_are_gone() {
-        let meters = Meters::new(vec![Arc::default(), Arc::default()]);
+        let meters = Meters::default();
+        let workers = [meters.worker(0), meters.worker(1)];
         let sums = || {
-            let families = meters.families(0, Path::new("/"));
+            let families = meters.families();
             let total = |name| exposition::total(&families, name);
             (total("netwatch_accepted_total"), total("netwatch_held"))
         };
-        meters.workers[0].tell("a", told(5.0, 2.0), 0);
-        meters.workers[1].tell("b", told(7.0, 3.0), 0);
+        workers[0].tell("a", told(5.0, 2.0));
+        workers[1].tell("b", told(7.0, 3.0));
         assert_eq!(sums(), (12.0, 5.0));
-        meters.workers[0].gone("a");
+        workers[0].gone("a");
         assert_eq!(sums(), (12.0, 3.0));
-        meters.workers[0].tell("c", told(1.0, 1.0), 0);
-        meters.workers[0].tell("c", told(2.0, 0.0), 0);
+        workers[0].tell("c", told(1.0, 1.0));
+        workers[0].tell("c", told(2.0, 0.0));
         assert_eq!(sums(), (14.0, 3.0));
-        meters.workers[0].gone("c");
-        meters.workers[0].gone("c");
+        workers[0].gone("c");
+        workers[0].gone("c");
         assert_eq!(sums(), (14.0, 3.0));
     }
 }

@@ -20,21 +20,25 @@ impl Options {
     /// The system gives no random bytes. Reading is closed then.
     pub fn make_up_read_token(&mut self, on_terminal: bool) -> io::Result<bool> {
         let is_local = self.bind.is_some_and(|address| address.is_loopback());
-        if self.settings.read_token.is_some() || !(is_local || on_terminal) {
+        // Each of many tenants has its own, or none.
+        let Some(tenant) = self.only_mut() else {
+            return Ok(false);
+        };
+        if tenant.settings.read_token.is_some() || !(is_local || on_terminal) {
             return Ok(false);
         }
         let mut bytes = [0; TOKEN_BYTES];
         File::open("/dev/urandom")?.read_exact(&mut bytes)?;
         let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.settings.read_token = Some(token.clone());
-        self.vars.insert(NAME, token);
+        tenant.settings.read_token = Some(token.clone());
+        tenant.vars.insert(NAME.to_owned(), token);
         Ok(true)
     }
 
     /// Where the page is, for a person on this machine; `None` where reading is
     /// closed. A token that was made up is in it, one that was set is not.
     pub fn page_url(&self, address: SocketAddr, made_up: bool) -> Option<String> {
-        let token = self.settings.read_token.as_deref()?;
+        let token = self.only()?.settings.read_token.as_deref()?;
         let host = match address.ip() {
             ip if ip.is_unspecified() => "127.0.0.1".to_owned(),
             ip if ip.is_ipv6() => format!("[{ip}]"),
@@ -74,13 +78,14 @@ mod tests {
             ),
         ] {
             let mut options = options(pairs);
-            let set = options.settings.read_token.clone();
+            let set = options.tenants[0].settings.read_token.clone();
             let made_up = options.make_up_read_token(on_terminal).unwrap();
             assert_eq!(made_up, expected, "{pairs:?} {on_terminal}");
+            let tenant = &options.tenants[0];
             if !expected {
-                assert_eq!(options.settings.read_token, set);
+                assert_eq!(tenant.settings.read_token, set);
             }
-            assert_eq!(options.vars.get(NAME), options.settings.read_token.as_ref());
+            assert_eq!(tenant.vars.get(NAME), tenant.settings.read_token.as_ref());
         }
     }
 
@@ -89,7 +94,7 @@ mod tests {
         let token = || {
             let mut options = options(&[("BIND", "127.0.0.1")]);
             options.make_up_read_token(false).unwrap();
-            options.settings.read_token.unwrap()
+            options.tenants.remove(0).settings.read_token.unwrap()
         };
         let (one, other) = (token(), token());
         assert_ne!(one, other);
@@ -102,7 +107,7 @@ mod tests {
         let address = |text: &str| text.parse().unwrap();
         let mut closed = options(&[]);
         assert_eq!(closed.page_url(address("0.0.0.0:80"), false), None);
-        closed.settings.read_token = Some("t".to_owned());
+        closed.tenants[0].settings.read_token = Some("t".to_owned());
         for (at, made_up, url) in [
             ("0.0.0.0:80", true, "http://127.0.0.1:80/?token=t"),
             ("[::]:8080", true, "http://127.0.0.1:8080/?token=t"),

@@ -5,14 +5,15 @@
 
 use crate::{limits, metrics};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// Shared by all workers of a directory.
 pub(crate) struct Retention {
     data_dir: PathBuf,
-    /// `MIN_FREE_BYTES`
-    min_free_bytes: Option<u64>,
+    /// `MIN_FREE_BYTES`; 0 if there is none.
+    min_free_bytes: AtomicU64,
     /// Who did it last, and when.
     last: Mutex<Option<(usize, Instant)>>,
 }
@@ -21,9 +22,15 @@ impl Retention {
     pub(crate) fn new(data_dir: PathBuf, min_free_bytes: Option<u64>) -> Retention {
         Retention {
             data_dir,
-            min_free_bytes,
+            min_free_bytes: AtomicU64::new(min_free_bytes.unwrap_or(0)),
             last: Mutex::default(),
         }
+    }
+
+    /// Changes `MIN_FREE_BYTES`.
+    pub(crate) fn keep_free(&self, bytes: Option<u64>) {
+        self.min_free_bytes
+            .store(bytes.unwrap_or(0), Ordering::Relaxed);
     }
 
     /// Whether it is this worker's to look after what is stored, and then how
@@ -39,7 +46,7 @@ impl Retention {
         }
         *last = Some((worker, now));
         drop(last);
-        let floor = self.min_free_bytes.unwrap_or(0);
+        let floor = self.min_free_bytes.load(Ordering::Relaxed);
         // Where the disk cannot be asked, nothing is removed on its account.
         let free = if floor > 0 {
             metrics::free_bytes(&self.data_dir)

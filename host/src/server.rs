@@ -1,25 +1,20 @@
 //! A server from its start to its end.
 
-use crate::budget::Budget;
-use crate::config::Options;
+use crate::admin::{self, Operator};
+use crate::component::Components;
+use crate::config::{ConfigError, Configuration, Options};
 use crate::connection::{self, Shared};
-use crate::dispatch::Workers;
-use crate::lock::{Holder, Lock, LockError};
-use crate::metrics::Meters;
-use crate::retention::Retention;
-use crate::worker::{self, Roster, Seat};
-use crate::{component, limits, linker, listener};
+use crate::lock::Holder;
+use crate::reception::Reception;
+use crate::tenant::{self, Landlord};
+use crate::{limits, listener};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 use std::{fmt, io};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
-
-/// The one tenant of a server that was not told of others.
-const TENANT: &str = "default";
 
 /// Starts servers.
 pub struct Server;
@@ -38,7 +33,7 @@ pub enum StartError {
     DataDir(PathBuf, io::Error),
     /// Nothing can be bound to the address.
     Listen(String, io::Error),
-    /// The component does not load or start.
+    /// A component does not load or start.
     Component(String),
     /// The system gives no thread.
     Thread(io::Error),
@@ -74,144 +69,100 @@ impl std::error::Error for StartError {}
 /// A server that serves.
 pub struct RunningServer {
     address: SocketAddr,
-    /// Tells connections and listener to end.
+    /// Where the operator may look, if there is such a place.
+    admin: Option<SocketAddr>,
+    /// Tells connections and listeners to end.
     closing: watch::Sender<bool>,
-    /// Tells workers to publish and end.
-    stopping: watch::Sender<bool>,
     connections: Arc<Semaphore>,
-    roster: Arc<Roster>,
-    /// Closed when all workers have ended.
-    ended: mpsc::Receiver<()>,
-    _engine: component::TickingEngine,
-    _lock: Lock,
+    landlord: Arc<Landlord>,
+    configuration: Configuration,
+    /// Its threads serve connections as long as this is there.
+    _reception: Arc<Reception>,
 }
 
-/// How often a stop looks whether the recovery is done.
-const RECOVERY_LOOK: Duration = Duration::from_millis(10);
-
 impl Server {
-    /// Starts a server on the address that the options name.
+    /// Starts a server on the address that the options name. They come from the
+    /// configuration, which is read again to reload it.
     ///
     /// # Errors
     ///
     /// Whatever keeps it from serving.
-    pub async fn start(options: Options) -> Result<RunningServer, StartError> {
+    pub async fn start(
+        options: Options,
+        configuration: Configuration,
+    ) -> Result<RunningServer, StartError> {
         let listener = listener::bind(options.bind, options.port).map_err(|error| {
             let bind = options
                 .bind
                 .map_or("all interfaces".to_owned(), |ip| ip.to_string());
             StartError::Listen(format!("{bind}, port {}", options.port), error)
         });
+        let components = Components::start(options.cache_dir.clone()).map_err(does_not_start)?;
+        let landlord = Landlord::open(components, &options).await;
         // The directory's other owner is the better explanation of a used port.
-        let lock = lock(&options.data_dir)?;
-        Server::start_on(listener?, lock, options).await
+        let landlord = Arc::new(landlord?);
+        Server::start_on(listener?, landlord, &options, configuration).await
     }
 
     async fn start_on(
         listener: TcpListener,
-        mut lock: Lock,
-        options: Options,
+        landlord: Arc<Landlord>,
+        options: &Options,
+        configuration: Configuration,
     ) -> Result<RunningServer, StartError> {
-        let address = listener
-            .local_addr()
-            .and_then(|address| lock.announce(address).map(|()| address))
-            .map_err(|error| StartError::DataDir(options.data_dir.clone(), error))?;
-        let engine = component::TickingEngine::start().map_err(does_not_start)?;
-        let (stopping, stop) = watch::channel(false);
-        let roster = Arc::new(Roster::default());
-        let (end, ended) = mpsc::channel(1);
-        let workers = start_workers(&options, &engine, &roster, &stop, &end).await?;
-        let meters = workers.0.iter().map(|worker| Arc::clone(&worker.meter));
-        let meters = Meters::new(meters.collect());
-        workers.recover();
+        let address = listener.local_addr();
+        let address =
+            address.map_err(|error| StartError::Listen("an unknown address".to_owned(), error))?;
+        let tenants = Arc::clone(landlord.directory());
+        for tenant in tenants.load().all() {
+            tenant.premises.announce(address)?;
+        }
+        let (closing, close) = watch::channel(false);
+        let reception = match tenants.load().only() {
+            Some(tenant) => {
+                tenant.open().await?;
+                Reception::at_workers(Arc::clone(tenant))
+            }
+            None => Reception::at_the_front().map_err(StartError::Thread)?,
+        };
+        let reception = Arc::new(reception);
         let shared = Arc::new(Shared {
-            options,
-            workers,
-            roster: Arc::clone(&roster),
-            budget: Budget::new(limits::BODY_BYTES_IN_FLIGHT),
-            meters,
+            tenants: Arc::clone(&tenants),
             http: connection::http(),
         });
-        let (closing, close) = watch::channel(false);
         let connections = Arc::new(Semaphore::new(limits::CONNECTIONS));
+        let operator = Operator {
+            landlord: Arc::clone(&landlord),
+            configuration: configuration.clone(),
+            address,
+            connections: Arc::clone(&connections),
+        };
+        let admin = match &options.admin {
+            Some(options) => Some(admin::start(options, operator, close.clone())?),
+            None => None,
+        };
         tokio::spawn(listener::accept(
             listener,
             shared,
+            Arc::clone(&reception),
             Arc::clone(&connections),
-            close,
+            close.clone(),
         ));
+        tokio::spawn(tenant::watch_idle(tenants, close));
         Ok(RunningServer {
             address,
+            admin,
             closing,
-            stopping,
             connections,
-            roster,
-            ended,
-            _engine: engine,
-            _lock: lock,
+            landlord,
+            configuration,
+            _reception: reception,
         })
     }
-}
-
-fn lock(data_dir: &Path) -> Result<Lock, StartError> {
-    std::fs::create_dir_all(data_dir)
-        .map_err(LockError::Io)
-        .and_then(|()| Lock::take(data_dir))
-        .map_err(|error| match error {
-            LockError::Held(holder) => StartError::Locked {
-                data_dir: data_dir.to_owned(),
-                holder,
-            },
-            LockError::Io(error) => StartError::DataDir(data_dir.to_owned(), error),
-        })
 }
 
 fn does_not_start(error: wasmtime::Error) -> StartError {
     StartError::Component(format!("{error:#}"))
-}
-
-async fn start_workers(
-    options: &Options,
-    engine: &component::TickingEngine,
-    roster: &Arc<Roster>,
-    stop: &watch::Receiver<bool>,
-    end: &mpsc::Sender<()>,
-) -> Result<Workers, StartError> {
-    let engine = engine.engine();
-    let component = component::load(engine, options.component.as_deref())
-        .and_then(|component| linker::linker(engine)?.instantiate_pre(&component))
-        .map_err(does_not_start)?;
-    let retention = Retention::new(options.data_dir.clone(), options.min_free_bytes);
-    let retention = Arc::new(retention);
-    let mut workers = Vec::with_capacity(options.workers);
-    let mut starting = Vec::with_capacity(options.workers);
-    for number in 0..options.workers {
-        let (worker, inbox, visits) = worker::channels();
-        let seat = Seat {
-            tenant: TENANT.to_owned(),
-            worker: number,
-            component: component.clone(),
-            data_dir: options.data_dir.clone(),
-            vars: options.vars.clone(),
-            roster: Arc::clone(roster),
-            load: Arc::clone(&worker.load),
-            meter: Arc::clone(&worker.meter),
-            retention: Arc::clone(&retention),
-            jobs: worker.jobs(),
-            stop: stop.clone(),
-        };
-        let (ready, started) = oneshot::channel();
-        worker::spawn(seat, inbox, visits, ready, end.clone()).map_err(StartError::Thread)?;
-        workers.push(worker);
-        starting.push(started);
-    }
-    for started in starting {
-        started
-            .await
-            .map_err(|_| StartError::Component("its thread ended".to_owned()))?
-            .map_err(does_not_start)?;
-    }
-    Ok(Workers(workers))
 }
 
 impl RunningServer {
@@ -220,9 +171,23 @@ impl RunningServer {
         self.address
     }
 
+    /// Where the operator's requests are answered.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin
+    }
+
+    /// Reads the configuration again and takes it on, whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it. The one before stays.
+    pub async fn reload(&self) -> Result<String, ConfigError> {
+        admin::reload(&self.landlord, &self.configuration, self.address).await
+    }
+
     /// Stops accepting, finishes the requests in flight within ten seconds,
     /// publishes everything and ends.
-    pub async fn shutdown(mut self) {
+    pub async fn shutdown(self) {
         self.closing.send_replace(true);
         let all = u32::try_from(limits::CONNECTIONS).unwrap_or(u32::MAX);
         if timeout(limits::GRACE, self.connections.acquire_many(all))
@@ -231,19 +196,6 @@ impl RunningServer {
         {
             tracing::warn!("requests are still in flight; leaving them");
         }
-        // Journals of a server that was killed are to be published too.
-        let recovered = async {
-            while !self.roster.is_recovered() {
-                tokio::time::sleep(RECOVERY_LOOK).await;
-            }
-        };
-        if timeout(limits::GRACE, recovered).await.is_err() {
-            tracing::warn!("recovery is not done; the next start goes on with it");
-        }
-        self.stopping.send_replace(true);
-        let patience = limits::GRACE + limits::DRAIN_TIME + Duration::from_secs(5);
-        if timeout(patience, self.ended.recv()).await.is_err() {
-            tracing::error!("a worker does not end; what it holds is in the journal");
-        }
+        self.landlord.close().await;
     }
 }

@@ -10,14 +10,46 @@ pub(crate) struct Setting {
     pub(crate) default: &'static str,
     pub(crate) value: &'static str,
     pub(crate) help: &'static str,
-    /// Whether the component reads it from its environment.
-    pub(crate) guest: bool,
+    pub(crate) reader: Reader,
+}
+
+/// Who reads a setting, and so of whom there can be several values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// The server: there is one value for all tenants.
+    Server,
+    /// The host, for each tenant.
+    Host,
+    /// The component, from its environment.
+    Component,
+    /// The server and every tenant's component.
+    Everybody,
 }
 
 impl Setting {
     /// Whether its value is for nobody's eyes.
     pub(crate) fn is_secret(&self) -> bool {
         matches!(self.value, "KEY" | "TOKEN")
+    }
+
+    /// Whether there is one for the whole server.
+    pub(crate) fn is_of_server(&self) -> bool {
+        matches!(self.reader, Reader::Server | Reader::Everybody)
+    }
+
+    /// Whether every tenant can have its own.
+    pub(crate) fn is_of_tenant(&self) -> bool {
+        self.reader != Reader::Server
+    }
+
+    /// Whether it is in the component's environment.
+    pub(crate) fn is_of_component(&self) -> bool {
+        matches!(self.reader, Reader::Component | Reader::Everybody)
+    }
+
+    /// Its key in a config file.
+    pub(crate) fn key(&self) -> String {
+        self.name.to_ascii_lowercase()
     }
 }
 
@@ -27,7 +59,7 @@ const fn setting(
     default: &'static str,
     value: &'static str,
     help: &'static str,
-    guest: bool,
+    reader: Reader,
 ) -> Setting {
     Setting {
         name,
@@ -35,7 +67,7 @@ const fn setting(
         default,
         value,
         help,
-        guest,
+        reader,
     }
 }
 
@@ -47,7 +79,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "8080",
         "NUMBER",
         "Port to listen on; 0 for any free one",
-        false,
+        Reader::Server,
     ),
     setting(
         "BIND",
@@ -55,7 +87,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "all interfaces",
         "ADDRESS",
         "IP address to listen on",
-        false,
+        Reader::Server,
     ),
     setting(
         "DATA_DIR",
@@ -63,7 +95,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "./data/reports",
         "DIRECTORY",
         "Where reports are stored; created if missing",
-        false,
+        Reader::Host,
     ),
     setting(
         "FLUSH_BYTES",
@@ -71,7 +103,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "10MiB",
         "SIZE",
         "Publish a file at this many bytes of reports",
-        true,
+        Reader::Component,
     ),
     setting(
         "FLUSH_INTERVAL",
@@ -79,7 +111,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "60s",
         "DURATION",
         "... or this long after its first report",
-        true,
+        Reader::Component,
     ),
     setting(
         "DURABILITY",
@@ -87,7 +119,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "crash",
         "LEVEL",
         "What an acknowledgement survives: memory, crash or power",
-        true,
+        Reader::Component,
     ),
     setting(
         "MAX_BODY_BYTES",
@@ -95,7 +127,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "1MiB",
         "SIZE",
         "Largest request body, also after decompression",
-        true,
+        Reader::Component,
     ),
     setting(
         "ALLOWED_ORIGINS",
@@ -103,7 +135,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "*",
         "ORIGINS",
         "Origins whose pages may post, comma-separated",
-        true,
+        Reader::Component,
     ),
     setting(
         "INGEST_KEY",
@@ -111,7 +143,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "none",
         "KEY",
         "Key that posting requires",
-        true,
+        Reader::Component,
     ),
     setting(
         "READ_TOKEN",
@@ -119,7 +151,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "none: one is made up where only this machine listens, else reading is closed",
         "TOKEN",
         "Token that reading requires",
-        true,
+        Reader::Component,
     ),
     setting(
         "RETENTION_AGE",
@@ -127,7 +159,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "none",
         "DURATION",
         "Remove files whose last report is older",
-        true,
+        Reader::Component,
     ),
     setting(
         "RETENTION_BYTES",
@@ -135,7 +167,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "none",
         "SIZE",
         "Remove the oldest files while all together are larger",
-        true,
+        Reader::Component,
     ),
     setting(
         "MIN_FREE_BYTES",
@@ -143,7 +175,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "none",
         "SIZE",
         "Remove the oldest files while the disk has less free space",
-        false,
+        Reader::Host,
     ),
     setting(
         "STATS_CLIENT",
@@ -151,7 +183,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "/clientId",
         "POINTER",
         "Where in a report it says who measured (JSON Pointer)",
-        true,
+        Reader::Component,
     ),
     setting(
         "STATS_HOSTS",
@@ -159,7 +191,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "/hosts",
         "POINTER",
         "... and what was measured: an array, or an object",
-        true,
+        Reader::Component,
     ),
     setting(
         "STATS_HOST_NAME",
@@ -167,7 +199,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "/name",
         "POINTER",
         "Where in a host its name is",
-        true,
+        Reader::Component,
     ),
     setting(
         "STATS_SAMPLES",
@@ -175,7 +207,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "/history",
         "POINTER",
         "Where in a host its samples are",
-        true,
+        Reader::Component,
     ),
     setting(
         "STATS_LATENCY",
@@ -183,7 +215,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "/latency",
         "POINTER",
         "Where in a sample its latency is, ms",
-        true,
+        Reader::Component,
     ),
     setting(
         "STATS_ERROR",
@@ -191,7 +223,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "/error",
         "POINTER",
         "Where in a sample it says that it failed",
-        true,
+        Reader::Component,
     ),
     setting(
         "WORKERS",
@@ -199,7 +231,95 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "number of CPUs",
         "NUMBER",
         "Instances of the component",
-        false,
+        Reader::Host,
+    ),
+    setting(
+        "COMPONENT",
+        "component",
+        "the embedded one",
+        "FILE",
+        "Run this component instead of the embedded one",
+        Reader::Host,
+    ),
+    setting(
+        "MEMORY_BYTES",
+        "memory-bytes",
+        "64MiB",
+        "SIZE",
+        "Most memory of one instance of the component",
+        Reader::Host,
+    ),
+    setting(
+        "CPU_PER_CALL",
+        "cpu-per-call",
+        "5s",
+        "DURATION",
+        "CPU time after which an instance is stopped that does not give up control",
+        Reader::Host,
+    ),
+    setting(
+        "CPU_PER_SECOND",
+        "cpu-per-second",
+        "none",
+        "FACTOR",
+        "CPU seconds a second for all instances together, like 0.5; they are slowed down to it",
+        Reader::Host,
+    ),
+    setting(
+        "REQUESTS_IN_FLIGHT",
+        "requests-in-flight",
+        "4096",
+        "NUMBER",
+        "Requests at once; above it they are answered with 503",
+        Reader::Host,
+    ),
+    setting(
+        "DISK_BYTES",
+        "disk-bytes",
+        "none",
+        "SIZE",
+        "Most disk space of DATA_DIR; above it writing is refused",
+        Reader::Host,
+    ),
+    setting(
+        "DISK_FILES",
+        "disk-files",
+        "none",
+        "NUMBER",
+        "Most files and directories in DATA_DIR",
+        Reader::Host,
+    ),
+    setting(
+        "IDLE_TIME",
+        "idle-time",
+        "5m for tenants of a config file, else none",
+        "DURATION",
+        "Publish and drop instances that had no request for this long",
+        Reader::Host,
+    ),
+    setting(
+        "ADMIN_BIND",
+        "admin-bind",
+        "none: there is no admin endpoint",
+        "ADDRESS:PORT",
+        "Where tenants are looked at and reloaded, like 127.0.0.1:8081",
+        Reader::Server,
+    ),
+    setting(
+        "ADMIN_TOKEN",
+        "admin-token",
+        "none",
+        "TOKEN",
+        "Token that the admin endpoint requires",
+        Reader::Server,
+    ),
+    setting(
+        "CACHE_DIR",
+        "cache-dir",
+        "none",
+        "DIRECTORY",
+        "Where compiled components are kept; must belong to the server alone",
+        Reader::Server,
     ),
     setting(
         "LOG_FORMAT",
@@ -207,7 +327,14 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "text on a terminal, else json",
         "FORMAT",
         "text or json",
-        false,
+        Reader::Server,
     ),
-    setting("DEBUG", "debug", "false", "SWITCH", "Debug logging", true),
+    setting(
+        "DEBUG",
+        "debug",
+        "false",
+        "SWITCH",
+        "Debug logging",
+        Reader::Everybody,
+    ),
 ];

@@ -1,7 +1,8 @@
 //! Where a setting's value comes from: flag, environment, config file.
 
 use crate::config::ConfigError;
-use crate::settings::SETTINGS;
+use crate::config_file::{self, Content, Entry, Roll};
+use crate::settings::{SETTINGS, Setting};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -16,8 +17,15 @@ pub(crate) enum Source {
     Flag,
     /// The environment.
     Environment,
-    /// A config file.
+    /// A config file: its settings of the server, or all where it has no table
+    /// of tenants.
     File(PathBuf),
+    /// Its `[defaults]`.
+    Defaults,
+    /// Its `[[tenant]]` of that name.
+    Tenant(String),
+    /// The tenant's name.
+    Name,
 }
 
 impl fmt::Display for Source {
@@ -26,6 +34,9 @@ impl fmt::Display for Source {
             Source::Flag => f.write_str("flag"),
             Source::Environment => f.write_str("environment"),
             Source::File(path) => write!(f, "file {}", path.display()),
+            Source::Defaults => f.write_str("[defaults]"),
+            Source::Tenant(name) => write!(f, "[[tenant]] {name}"),
+            Source::Name => f.write_str("its name"),
         }
     }
 }
@@ -37,6 +48,8 @@ pub(crate) struct Sources {
     layers: Vec<(Source, Values)>,
     /// What was wrong with the config file.
     wrong: Vec<String>,
+    /// The tenants it names, where it has a table of them.
+    roll: Option<Roll>,
 }
 
 impl Sources {
@@ -48,14 +61,39 @@ impl Sources {
     /// Adds a config file. What is wrong with it is kept for
     /// [`Sources::wrong`]; the rest of it counts.
     pub(crate) fn add_file(&mut self, path: &Path) {
-        let (values, wrong) = match std::fs::read_to_string(path) {
-            Ok(text) => parse_file(&text),
-            Err(error) => (Values::new(), vec![error.to_string()]),
+        let content = match std::fs::read_to_string(path) {
+            Ok(text) => config_file::parse(&text),
+            Err(error) => Content::unreadable(&error),
         };
-        let wrong = wrong.into_iter();
+        let wrong = content.wrong.into_iter();
         self.wrong
             .extend(wrong.map(|wrong| format!("the config file {}: {wrong}", path.display())));
-        self.add(Source::File(path.to_owned()), values);
+        self.add(Source::File(path.to_owned()), content.values);
+        self.roll = content.roll;
+    }
+
+    /// Adds values that take precedence over all others, as made by the server.
+    pub(crate) fn put(&mut self, values: Values) {
+        self.layers.insert(0, (Source::Name, values));
+    }
+
+    /// The tenants of the config file; `None` where it has no table of them.
+    pub(crate) fn roll(&self) -> Option<&Roll> {
+        self.roll.as_ref()
+    }
+
+    /// What counts for one tenant of the roll: its own values, then those for all
+    /// tenants, wherever they are given.
+    pub(crate) fn of_tenant(&self, entry: &Entry, defaults: &Values) -> Sources {
+        let mut sources = Sources::default();
+        sources.add(Source::Tenant(entry.name.clone()), entry.values.clone());
+        for (source, values) in &self.layers {
+            if matches!(source, Source::Flag | Source::Environment) {
+                sources.add(source.clone(), values.clone());
+            }
+        }
+        sources.add(Source::Defaults, defaults.clone());
+        sources
     }
 
     /// The value that counts.
@@ -77,55 +115,23 @@ impl Sources {
     }
 }
 
-/// The values in a TOML file, whose keys are the names of the contract in lower
-/// case, and all that is wrong with it.
-fn parse_file(text: &str) -> (Values, Vec<String>) {
-    let mut values = Values::new();
-    let table: toml::Table = match text.parse() {
-        Ok(table) => table,
-        Err(error) => return (values, vec![error.to_string()]),
-    };
-    let mut wrong = Vec::new();
-    for (key, value) in table {
-        match known(&key).and_then(|name| Ok((name, value_text(&key, value)?))) {
-            Ok((name, text)) => {
-                values.insert(name, text);
-            }
-            Err(error) => wrong.push(error.to_string()),
-        }
-    }
-    (values, wrong)
-}
-
-fn value_text(key: &str, value: toml::Value) -> Result<String, ConfigError> {
-    match value {
-        toml::Value::String(text) => Ok(text),
-        toml::Value::Integer(number) => Ok(number.to_string()),
-        toml::Value::Boolean(switch) => Ok(switch.to_string()),
-        toml::Value::Array(items) => {
-            let items = items.iter().map(|item| item.as_str().map(str::to_owned));
-            let items = items.collect::<Option<Vec<_>>>();
-            let items = items.map(|items| items.join(","));
-            items.ok_or_else(|| format!("{key}: give a list of strings").into())
-        }
-        _ => Err(format!("{key}: give a string, a number or a switch").into()),
-    }
-}
-
 /// The setting of this name, in the upper case of the environment or the lower
 /// case of the config file.
-pub(crate) fn known(name: &str) -> Result<&'static str, ConfigError> {
+pub(crate) fn known(name: &str) -> Result<&'static Setting, ConfigError> {
     let found = SETTINGS.iter().find(|setting| {
         setting.name == name || (setting.name.eq_ignore_ascii_case(name) && is_lower(name))
     });
-    found.map(|setting| setting.name).ok_or_else(|| {
-        let nearest = SETTINGS
-            .iter()
-            .map(|setting| setting.name.to_ascii_lowercase())
-            .min_by_key(|known| strsim::levenshtein(known, &name.to_ascii_lowercase()));
-        let nearest = nearest.unwrap_or_default();
+    found.ok_or_else(|| {
+        let nearest = nearest(name, SETTINGS.iter().map(Setting::key));
         format!("there is no setting {name:?}; did you mean {nearest:?}?").into()
     })
+}
+
+/// Which of these names is most like one that was mistyped.
+pub(crate) fn nearest(name: &str, names: impl Iterator<Item = String>) -> String {
+    let name = name.to_ascii_lowercase();
+    let nearest = names.min_by_key(|known| strsim::levenshtein(known, &name));
+    nearest.unwrap_or_default()
 }
 
 fn is_lower(name: &str) -> bool {
@@ -149,28 +155,9 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_key_of_a_file_is_named_and_the_others_count() {
-        let (values, wrong) = parse_file(
-            "flush_interva = \"1s\"\nPort = 1\nworkers = 3\nbind = 1.5\n\
-             allowed_origins = [\"http://a\", \"http://b\"]",
-        );
-        assert_eq!(values.get("WORKERS").map(String::as_str), Some("3"));
-        let origins = values.get("ALLOWED_ORIGINS").map(String::as_str);
-        assert_eq!(origins, Some("http://a,http://b"));
-        assert_eq!(wrong.len(), 3, "{wrong:?}");
-        for expected in ["\"flush_interval\"", "\"port\"", "bind: give a string"] {
-            assert!(
-                wrong.iter().any(|wrong| wrong.contains(expected)),
-                "{wrong:?}"
-            );
-        }
-    }
-
-    #[test]
     fn a_file_that_is_missing_or_no_toml_is_named() {
         let mut sources = Sources::default();
         sources.add_file(Path::new("/nonexistent/netwatch.toml"));
         assert!(sources.wrong().concat().contains("netwatch.toml"));
-        assert_eq!(parse_file("port 1").1.len(), 1);
     }
 }

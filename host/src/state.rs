@@ -3,6 +3,7 @@
 
 use crate::limits;
 use crate::log::GuestLog;
+use crate::tenant::{Bounds, CpuAccount, Quota, ThreadCpu, thread_cpu};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,10 +22,15 @@ const MOUNT: &str = "/data";
 
 /// What one instance is given.
 pub(crate) struct Grant<'a> {
-    pub(crate) tenant: &'a str,
-    pub(crate) worker: usize,
     pub(crate) data_dir: &'a Path,
-    pub(crate) vars: &'a BTreeMap<&'static str, String>,
+    pub(crate) vars: &'a BTreeMap<String, String>,
+    pub(crate) bounds: &'a Bounds,
+    pub(crate) quota: &'a Arc<Quota>,
+    pub(crate) cpu: &'a Arc<CpuAccount>,
+    /// Of the thread the instance runs on.
+    pub(crate) thread: &'a Arc<ThreadCpu>,
+    /// What the tenant's instances write, all of them.
+    pub(crate) log: &'a GuestLog,
 }
 
 /// The data of a store.
@@ -38,6 +44,10 @@ pub(crate) struct State {
     hooks: NoRequests,
     limits: Limits,
     usage: Arc<Usage>,
+    quota: Arc<Quota>,
+    cpu: Arc<CpuAccount>,
+    thread: Arc<ThreadCpu>,
+    cpu_per_call: Duration,
 }
 
 /// What the worker watches while its instance runs.
@@ -45,6 +55,8 @@ pub(crate) struct State {
 pub(crate) struct Usage {
     /// Bytes of linear memory.
     memory_bytes: AtomicU64,
+    /// Times it was refused more.
+    refused_growth: AtomicU64,
     /// CPU nanoseconds of the thread when the running stretch of Wasm was first
     /// interrupted; 0 when it was not.
     running_since: AtomicU64,
@@ -53,6 +65,11 @@ pub(crate) struct Usage {
 impl Usage {
     pub(crate) fn memory_bytes(&self) -> u64 {
         self.memory_bytes.load(Ordering::Relaxed)
+    }
+
+    /// How often it was refused more memory since the last call.
+    pub(crate) fn take_refused_growth(&self) -> u64 {
+        self.refused_growth.swap(0, Ordering::Relaxed)
     }
 
     /// The instance has given up control: whatever runs next starts anew.
@@ -74,11 +91,6 @@ impl Usage {
     }
 }
 
-fn thread_cpu() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::try_from(time).unwrap_or_default()
-}
-
 /// A store with every limit set.
 ///
 /// # Errors
@@ -88,7 +100,7 @@ pub(crate) fn store(engine: &Engine, grant: &Grant<'_>) -> Result<Store<State>> 
     let usage = Arc::new(Usage::default());
     let mut table = ResourceTable::new();
     table.set_max_capacity(limits::RESOURCES);
-    let log = GuestLog::new(grant.tenant, grant.worker);
+    let log = grant.log.clone();
     let mut wasi = WasiCtx::builder();
     wasi.stdout(log.clone())
         .stderr(log)
@@ -109,30 +121,50 @@ pub(crate) fn store(engine: &Engine, grant: &Grant<'_>) -> Result<Store<State>> 
         hooks: NoRequests,
         limits: Limits {
             usage: Arc::clone(&usage),
+            memory_bytes: grant.bounds.memory_bytes,
         },
         usage,
+        quota: Arc::clone(grant.quota),
+        cpu: Arc::clone(grant.cpu),
+        thread: Arc::clone(grant.thread),
+        cpu_per_call: grant.bounds.cpu_per_call,
     };
     let mut store = Store::new(engine, state);
     store.limiter(|state| &mut state.limits);
     store.set_hostcall_fuel(limits::HOSTCALL_FUEL_BYTES);
     store.set_max_component_handles(limits::COMPONENT_HANDLES);
     store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(|store| {
-        let stretch = store.data().usage.stretch();
-        if stretch > limits::RUNAWAY {
-            return Err(wasmtime::format_err!(
-                "ran for {} s of CPU time without giving up control",
-                stretch.as_secs()
-            ));
-        }
-        Ok(UpdateDeadline::Yield(1))
-    });
+    store.epoch_deadline_callback(|store| interrupted(store.data()));
     Ok(store)
+}
+
+/// What happens to Wasm that is interrupted: others get their turn, and it goes on
+/// when its tenant has CPU time left.
+fn interrupted(state: &State) -> Result<UpdateDeadline> {
+    let stretch = state.usage.stretch();
+    if stretch > state.cpu_per_call {
+        return Err(wasmtime::format_err!(
+            "ran for {:.1} s of CPU time without giving up control; see CPU_PER_CALL",
+            stretch.as_secs_f64()
+        ));
+    }
+    let wait = state.cpu.charge(state.thread.take());
+    if wait.is_zero() {
+        return Ok(UpdateDeadline::Yield(1));
+    }
+    Ok(UpdateDeadline::YieldCustom(
+        1,
+        Box::pin(tokio::time::sleep(wait)),
+    ))
 }
 
 impl State {
     pub(crate) fn usage(&self) -> Arc<Usage> {
         Arc::clone(&self.usage)
+    }
+
+    pub(crate) fn quota(&self) -> &Arc<Quota> {
+        &self.quota
     }
 
     pub(crate) fn table(&mut self) -> &mut ResourceTable {
@@ -170,15 +202,18 @@ impl WasiHttpView for State {
 /// Refuses growth beyond the bounds; the instance sees a failed allocation.
 struct Limits {
     usage: Arc<Usage>,
+    memory_bytes: u64,
 }
 
 impl ResourceLimiter for Limits {
     fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> Result<bool> {
         let grown = desired.saturating_sub(current) as u64;
         let total = self.usage.memory_bytes().saturating_add(grown);
-        let allowed = total <= limits::MEMORY_BYTES as u64;
+        let allowed = total <= self.memory_bytes;
         if allowed {
             self.usage.memory_bytes.store(total, Ordering::Relaxed);
+        } else {
+            self.usage.refused_growth.fetch_add(1, Ordering::Relaxed);
         }
         Ok(allowed)
     }

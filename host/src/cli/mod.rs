@@ -4,7 +4,7 @@ mod parser;
 
 pub(crate) use parser::{NAME, parser};
 
-use crate::config::{ConfigError, Options};
+use crate::config::{ConfigError, Configuration, Options};
 use crate::settings::{SETTINGS, Setting};
 use crate::sources::{Source, Sources, Values};
 use crate::tools::{
@@ -17,8 +17,8 @@ use std::path::PathBuf;
 
 /// What the command line asks for.
 pub enum Command {
-    /// Serve, with these options.
-    Serve(Box<Options>),
+    /// Serve, as it is configured.
+    Serve(Box<Options>, Configuration),
     /// Run a tool, and end.
     Run(Box<Tool>),
     /// Print this and end: help or version.
@@ -45,16 +45,19 @@ pub fn command(
         return tool(name, own, environment);
     }
     let flag = |setting: &Setting| text(own, setting.name).or(text(&matches, setting.name));
-    let mut sources = Sources::default();
-    sources.add(Source::Flag, values(flag));
-    surroundings(&mut sources, own, environment);
+    let configuration = Configuration {
+        flags: values(flag),
+        environment: values(|setting| environment(setting.name)),
+        file: path(own, "config"),
+    };
     if name == "check-config" {
-        let tool = Tool::CheckConfig(CheckConfig { sources });
+        let sources = configuration.sources();
+        let schema = own.get_flag("schema");
+        let tool = Tool::CheckConfig(CheckConfig { sources, schema });
         return Ok(Command::Run(Box::new(tool)));
     }
-    let mut options = Options::from_sources(&sources)?;
-    options.component = path(own, "component").or(path(&matches, "component"));
-    Ok(Command::Serve(Box::new(options)))
+    let options = configuration.options()?;
+    Ok(Command::Serve(Box::new(options), configuration))
 }
 
 /// Adds what is configured other than by flags.
@@ -182,7 +185,7 @@ mod tests {
 
     fn serve(arguments: &[&str]) -> Options {
         match run(arguments) {
-            Ok(Command::Serve(options)) => *options,
+            Ok(Command::Serve(options, _)) => *options,
             Ok(Command::Print(text)) => panic!("{text}"),
             Ok(Command::Run(_)) => panic!("a tool"),
             Err(error) => panic!("{error}"),
@@ -197,7 +200,8 @@ mod tests {
             &["--port=1", "--debug=true"],
         ] {
             let options = serve(arguments);
-            assert_eq!((options.port, options.debug, options.workers), (1, true, 7));
+            let workers = options.only().map(|tenant| tenant.workers);
+            assert_eq!((options.port, options.debug, workers), (1, true, Some(7)));
         }
         assert!(!serve(&["--debug=false"]).debug);
     }

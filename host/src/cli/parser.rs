@@ -38,15 +38,12 @@ pub(crate) fn parser() -> Command {
                 .display_order(900),
         )
         .subcommand(with_settings(serve))
-        .subcommand(with_settings(check))
+        .subcommand(with_settings(check).arg(schema()))
         .subcommands([cat(), verify(), stats(), post(), completions(), man()])
 }
 
 fn with_settings(command: Command) -> Command {
-    command.args(SETTINGS.iter().map(flag)).arg(file(
-        "component",
-        "Run this component instead of the embedded one",
-    ))
+    command.args(SETTINGS.iter().map(flag))
 }
 
 fn flag(setting: &'static Setting) -> Arg {
@@ -73,6 +70,13 @@ fn file(name: &'static str, help: &'static str) -> Arg {
         .value_name("FILE")
         .value_parser(clap::value_parser!(PathBuf))
         .help(help)
+}
+
+fn schema() -> Arg {
+    Arg::new("schema")
+        .long("schema")
+        .action(ArgAction::SetTrue)
+        .help("Write the JSON Schema of the config file instead, for editors")
 }
 
 fn directory() -> Arg {

@@ -1,19 +1,25 @@
 //! `check-config`: what would be served with, and what is wrong with it.
 
 use super::columns::{Columns, Side};
-use super::{End, ToolError, output};
-use crate::config::Options;
+use super::{End, ToolError, output, schema};
+use crate::config::{Options, data_dir};
 use crate::settings::{SETTINGS, Setting};
-use crate::sources::Sources;
+use crate::sources::{Sources, Values};
 
 /// The tool.
 #[derive(Debug)]
 pub struct CheckConfig {
     pub(crate) sources: Sources,
+    /// Write the schema of the config file instead.
+    pub(crate) schema: bool,
 }
 
 impl CheckConfig {
     pub(super) fn run(self) -> Result<End, ToolError> {
+        if self.schema {
+            output::print(&schema::of_config_file())?;
+            return Ok(End::Well);
+        }
         output::print(&table(&self.sources))?;
         match Options::from_sources(&self.sources) {
             Ok(_) => Ok(End::Well),
@@ -27,10 +33,35 @@ impl CheckConfig {
     }
 }
 
+/// All settings; of many tenants, those of the server and then each tenant's.
 fn table(sources: &Sources) -> String {
+    let Some(roll) = sources.roll() else {
+        return rows(sources, |_| true);
+    };
+    let mut text = rows(sources, Setting::is_of_server);
+    for entry in &roll.tenants {
+        let mut own = sources.of_tenant(entry, &roll.defaults);
+        if !entry.values.contains_key("DATA_DIR") {
+            // As it is used: a directory of its own below that of all.
+            let place = data_dir(&own).join(&entry.name).display().to_string();
+            own.put(Values::from([("DATA_DIR", place)]));
+        }
+        text.push_str(&format!("\ntenant {}", entry.name));
+        if !entry.hosts.is_empty() {
+            text.push_str(&format!(", hosts {}", entry.hosts.join(", ")));
+        }
+        text.push_str("\n\n");
+        text.push_str(&rows(&own, |setting| {
+            setting.is_of_tenant() && own.find(setting.name).is_some()
+        }));
+    }
+    text
+}
+
+fn rows(sources: &Sources, wanted: impl Fn(&Setting) -> bool) -> String {
     let left = ["setting", "value", "from"].map(|heading| (heading, Side::Left));
     let mut columns = Columns::new(&left);
-    for setting in SETTINGS {
+    for setting in SETTINGS.iter().filter(|setting| wanted(setting)) {
         let (value, from) = match sources.find(setting.name) {
             Some((source, value)) => (shown(setting, value), source.to_string()),
             None => (setting.default.to_owned(), "default".to_owned()),
@@ -86,6 +117,6 @@ mod tests {
     fn what_asks_for_a_key_or_token_is_secret() {
         let secret: Vec<_> = SETTINGS.iter().filter(|s| s.is_secret()).collect();
         let names: Vec<_> = secret.iter().map(|setting| setting.name).collect();
-        assert_eq!(names, ["INGEST_KEY", "READ_TOKEN"]);
+        assert_eq!(names, ["INGEST_KEY", "READ_TOKEN", "ADMIN_TOKEN"]);
     }
 }

@@ -13,6 +13,7 @@ mod man;
 mod output;
 mod post;
 mod progress;
+mod schema;
 mod selection;
 mod stats;
 mod verify;

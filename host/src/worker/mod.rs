@@ -14,7 +14,9 @@
 
 mod bindings;
 mod calls;
+mod duty;
 mod instance;
+mod replies;
 mod roster;
 mod thread;
 
@@ -27,12 +29,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::{mpsc, oneshot};
 use wasmtime_wasi_http::WasiBody;
 
+pub(crate) use bindings::CollectorPre;
 pub(crate) use bindings::exports::netwatch::server::intake::{Submission, Verdict};
 #[cfg(test)]
 pub(crate) use bindings::exports::netwatch::server::maintenance::MetricSample;
 pub(crate) use bindings::exports::netwatch::server::maintenance::{Metric, MetricKind};
 pub(crate) use roster::Roster;
 pub(crate) use thread::{Seat, spawn};
+pub(crate) use wasmtime_wasi_http::p3::bindings::ServicePre;
 
 /// A report on its way to a verdict.
 pub(crate) struct Pending {
@@ -68,6 +72,8 @@ pub(crate) struct Load {
     ready: AtomicBool,
     /// The last write succeeded.
     writable: AtomicBool,
+    /// Requests that were given up because no answer came.
+    unanswered: AtomicUsize,
 }
 
 impl Load {
@@ -85,6 +91,20 @@ impl Load {
 
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
+    }
+
+    fn forget_submissions(&self, count: usize) {
+        self.submissions.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    /// A request was given up because no answer came.
+    pub(crate) fn gave_up(&self) {
+        self.unanswered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many were since the last call.
+    fn take_unanswered(&self) -> usize {
+        self.unanswered.swap(0, Ordering::Relaxed)
     }
 
     fn begin(&self) {
@@ -172,14 +192,14 @@ pub(crate) type Visits = mpsc::UnboundedReceiver<(Visit, Home)>;
 
 /// A worker's two sides. The queue of jobs has room for every call that has a
 /// place, and some.
-pub(crate) fn channels() -> (Worker, Inbox, Visits) {
+pub(crate) fn channels(meter: Arc<Meter>) -> (Worker, Inbox, Visits) {
     let (submit, submissions) = mpsc::channel(limits::QUEUED_SUBMISSIONS);
     let (start, jobs) = mpsc::channel(2 * limits::CALLS_IN_FLIGHT);
     // Bounded by the number of connections that the listener lets in.
     let (visit, visits) = mpsc::unbounded_channel();
     let worker = Worker {
         load: Arc::default(),
-        meter: Arc::default(),
+        meter,
         submissions: submit,
         jobs: start,
         visits: visit,

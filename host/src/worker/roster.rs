@@ -57,6 +57,12 @@ impl Roster {
         self.recovered.store(true, Ordering::Relaxed);
     }
 
+    /// An instance that nobody follows has left something behind: whoever comes
+    /// next in the directory recovers.
+    pub(crate) fn left_behind(&self) {
+        self.recovered.store(false, Ordering::Relaxed);
+    }
+
     /// What is left is for later, and nobody is to wait for it.
     pub(crate) fn put_off(&self) {
         self.settle();

@@ -3,12 +3,9 @@
 use super::instance::{Instance, Leave};
 use super::{Inbox, Job, Load, Roster, Visits};
 use crate::limits;
-use crate::log::escape;
+use crate::log::{GuestLog, escape};
 use crate::metrics::Meter;
-use crate::retention::Retention;
-use crate::state::State;
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use crate::tenant::{Tenant, Terms, ThreadCpu};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,22 +13,30 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use wasmtime::Result;
-use wasmtime::component::InstancePre;
 
 /// Everything a worker's instances are made from.
 pub(crate) struct Seat {
-    pub(crate) tenant: String,
+    pub(crate) tenant: Arc<Tenant>,
+    pub(crate) terms: Arc<Terms>,
     pub(crate) worker: usize,
-    pub(crate) component: InstancePre<State>,
-    pub(crate) data_dir: PathBuf,
-    pub(crate) vars: BTreeMap<&'static str, String>,
-    pub(crate) roster: Arc<Roster>,
     pub(crate) load: Arc<Load>,
     pub(crate) meter: Arc<Meter>,
-    pub(crate) retention: Arc<Retention>,
+    pub(crate) thread: Arc<ThreadCpu>,
+    pub(crate) log: GuestLog,
     /// The worker's own queue, to order a recovery from itself.
     pub(crate) jobs: mpsc::Sender<Job>,
     pub(crate) stop: watch::Receiver<bool>,
+}
+
+impl Seat {
+    /// The tenant's name, for log lines.
+    pub(crate) fn name(&self) -> &str {
+        &self.tenant.name
+    }
+
+    pub(crate) fn roster(&self) -> &Arc<Roster> {
+        &self.tenant.premises.roster
+    }
 }
 
 /// Starts the thread. `ready` gets the outcome of the first instance's start;
@@ -45,9 +50,10 @@ pub(crate) fn spawn(
 ) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .max_blocking_threads(limits::BLOCKING_THREADS)
         .build()?;
     std::thread::Builder::new()
-        .name(format!("worker-{}", seat.worker))
+        .name(format!("{}-{}", seat.name(), seat.worker))
         .spawn(move || {
             LocalSet::new().block_on(&runtime, async {
                 let reception = spawn_local(receive(visits));
@@ -93,7 +99,7 @@ async fn run(seat: Rc<Seat>, inbox: Inbox, ready: oneshot::Sender<Result<()>>) {
             (Err(error), None) => {
                 let error = describe(&error);
                 tracing::error!(
-                    tenant = seat.tenant,
+                    tenant = seat.name(),
                     worker = seat.worker,
                     error,
                     "a new instance does not start"
@@ -104,7 +110,7 @@ async fn run(seat: Rc<Seat>, inbox: Inbox, ready: oneshot::Sender<Result<()>>) {
             }
         };
         tracing::debug!(
-            tenant = seat.tenant,
+            tenant = seat.name(),
             worker = seat.worker,
             instance = instance.name(),
             milliseconds = born.elapsed().as_secs_f64() * 1e3,
@@ -154,13 +160,17 @@ async fn live(
     seat.meter.gone(&name);
     if let Err(error) = ended {
         seat.meter.failed(&error);
+        seat.tenant.note_error(&format!("{error:#}"));
         tracing::error!(
-            tenant = seat.tenant,
+            tenant = seat.name(),
             worker = seat.worker,
             instance = name,
             error = describe(&error),
             "an instance ended"
         );
+        if *seat.stop.borrow() {
+            seat.roster().left_behind();
+        }
         // A full queue holds calls; the recovery at the next start makes up.
         let _ = seat.jobs.try_send(Job::Recover);
     }

@@ -6,6 +6,7 @@ use super::endpoint::Endpoint;
 use super::input::Input;
 use super::state::Progress;
 use super::{ToolError, output, waiting};
+use crate::signals::Signal;
 use indicatif::{HumanCount, ProgressBar};
 use std::io;
 use std::time::{Duration, Instant};
@@ -227,7 +228,7 @@ fn go_on(line: u64) -> String {
 fn interruption() -> watch::Receiver<bool> {
     let (sender, receiver) = watch::channel(false);
     tokio::spawn(async move {
-        let mut signals = match crate::shutdown::signals() {
+        let mut signals = match crate::signals::ends() {
             Ok(signals) => signals,
             // Then they end the process at once, as they do by default.
             Err(_) => return std::future::pending().await,
@@ -235,8 +236,9 @@ fn interruption() -> watch::Receiver<bool> {
         let _ = signals.next().await;
         // Nobody hears it where the work is done.
         let _ = sender.send(true);
-        let (_, code) = signals.next().await;
-        std::process::exit(i32::from(code))
+        if let Signal::Stop { code, .. } = signals.next().await {
+            std::process::exit(i32::from(code));
+        }
     });
     receiver
 }

@@ -1,123 +1,27 @@
-//! What a component may import. What is not here does not exist for it: no
-//! sockets, no outbound HTTP, no files but the journal's directory.
+//! Files and directories as the component sees them: where their I/O happens,
+//! how they are listed, and that their names are charged.
 
 use crate::state::State;
 use rustix::fs::{FileType, Mode, OFlags};
-use wasmtime::component::{
-    Accessor, FutureReader, HasData, Linker, Resource, ResourceTable, StreamReader,
-};
-use wasmtime::{Engine, Result, StoreContextMut};
-use wasmtime_wasi::cli::{WasiCli, WasiCliView};
-use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
+use std::sync::Arc;
+use wasmtime::component::{Accessor, FutureReader, Linker, Resource, StreamReader};
+use wasmtime::{Result, StoreContextMut};
 use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystem, WasiFilesystemView};
 use wasmtime_wasi::p3::bindings::filesystem::types::{
-    self, DescriptorFlags, DescriptorType, DirectoryEntry, ErrorCode, HostDescriptorWithStore,
-    OpenFlags, PathFlags,
+    DescriptorFlags, DescriptorType, DirectoryEntry, ErrorCode, HostDescriptorWithStore, OpenFlags,
+    PathFlags,
 };
-use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
-use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
-
-/// Every interface the component may import, without its patch version. The 0.2
-/// ones are what Rust's standard library binds on `wasm32-wasip2`.
-pub const ALLOWED_IMPORTS: &[&str] = &[
-    "wasi:cli/environment@0.2",
-    "wasi:cli/environment@0.3",
-    "wasi:cli/exit@0.2",
-    "wasi:cli/stderr@0.2",
-    "wasi:cli/stderr@0.3",
-    "wasi:cli/stdin@0.2",
-    "wasi:cli/stdout@0.2",
-    "wasi:cli/terminal-input@0.2",
-    "wasi:cli/terminal-output@0.2",
-    "wasi:cli/terminal-stderr@0.2",
-    "wasi:cli/terminal-stdin@0.2",
-    "wasi:cli/terminal-stdout@0.2",
-    "wasi:cli/types@0.3",
-    "wasi:clocks/monotonic-clock@0.2",
-    "wasi:clocks/monotonic-clock@0.3",
-    "wasi:clocks/system-clock@0.3",
-    "wasi:clocks/types@0.3",
-    "wasi:clocks/wall-clock@0.2",
-    "wasi:filesystem/preopens@0.3",
-    "wasi:filesystem/types@0.3",
-    "wasi:http/types@0.3",
-    "wasi:io/error@0.2",
-    "wasi:io/poll@0.2",
-    "wasi:io/streams@0.2",
-    "wasi:random/insecure-seed@0.2",
-    "wasi:random/random@0.3",
-];
 
 /// Names of files whose I/O is done on the worker's own thread: journals, and
 /// segments in the making.
-const INLINE_SUFFIXES: [&str; 2] = [".jnl", ".tmp"];
+const INLINE_SUFFIXES: [&str; 2] = [".jnl", SEGMENT_SUFFIX];
 
-/// Whether an import is on the list, in any patch version.
-#[cfg(test)]
-pub(crate) fn is_allowed(import: &str) -> bool {
-    ALLOWED_IMPORTS.iter().any(|allowed| {
-        import
-            .strip_prefix(allowed)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    })
-}
-
-/// A linker with the interfaces of [`ALLOWED_IMPORTS`] and no other.
-///
-/// # Errors
-///
-/// Where two definitions collide, which no configuration can bring about.
-pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>> {
-    let mut linker = Linker::new(engine);
-    link_0_2(&mut linker)?;
-    link_0_3(&mut linker)?;
-    Ok(linker)
-}
-
-fn link_0_2(linker: &mut Linker<State>) -> Result<()> {
-    use wasmtime_wasi::p2::bindings::{cli, clocks, random};
-    use wasmtime_wasi_io::bindings::wasi::io;
-    clocks::monotonic_clock::add_to_linker::<_, WasiClocks>(linker, State::clocks)?;
-    clocks::wall_clock::add_to_linker::<_, WasiClocks>(linker, State::clocks)?;
-    random::insecure_seed::add_to_linker::<_, WasiRandom>(linker, State::random)?;
-    io::error::add_to_linker::<_, Table>(linker, State::table)?;
-    io::poll::add_to_linker::<_, Table>(linker, State::table)?;
-    io::streams::add_to_linker::<_, Table>(linker, State::table)?;
-    cli::environment::add_to_linker::<_, WasiCli>(linker, State::cli)?;
-    cli::exit::add_to_linker::<_, WasiCli>(linker, State::cli)?;
-    cli::stdin::add_to_linker::<_, WasiCli>(linker, State::cli)?;
-    cli::stdout::add_to_linker::<_, WasiCli>(linker, State::cli)?;
-    cli::stderr::add_to_linker::<_, WasiCli>(linker, State::cli)?;
-    cli::terminal_input::add_to_linker::<_, WasiCli>(linker, State::cli)?;
-    cli::terminal_output::add_to_linker::<_, WasiCli>(linker, State::cli)?;
-    cli::terminal_stdin::add_to_linker::<_, WasiCli>(linker, State::cli)?;
-    cli::terminal_stdout::add_to_linker::<_, WasiCli>(linker, State::cli)?;
-    cli::terminal_stderr::add_to_linker::<_, WasiCli>(linker, State::cli)?;
-    Ok(())
-}
-
-fn link_0_3(linker: &mut Linker<State>) -> Result<()> {
-    use wasmtime_wasi::p3::bindings::{cli, clocks, filesystem, random};
-    cli::environment::add_to_linker::<_, WasiCli>(linker, State::cli)?;
-    cli::stderr::add_to_linker::<_, WasiCli>(linker, State::cli)?;
-    clocks::monotonic_clock::add_to_linker::<_, WasiClocks>(linker, State::clocks)?;
-    clocks::system_clock::add_to_linker::<_, WasiClocks>(linker, State::clocks)?;
-    random::random::add_to_linker::<_, WasiRandom>(linker, State::random)?;
-    filesystem::preopens::add_to_linker::<_, WasiFilesystem>(linker, State::filesystem)?;
-    types::add_to_linker::<_, WasiFilesystem>(linker, State::filesystem)?;
-    journal_io(linker)?;
-    wasmtime_wasi_http::p3::bindings::http::types::add_to_linker::<_, WasiHttp>(linker, State::http)
-}
-
-/// Selects the table of a [`State`] as what `wasi:io` works on.
-struct Table;
-
-impl HasData for Table {
-    type Data<'a> = &'a mut ResourceTable;
-}
+/// … the latter, which take the place of journals that are larger.
+const SEGMENT_SUFFIX: &str = ".tmp";
 
 type Opened = (std::result::Result<Resource<Descriptor>, ErrorCode>,);
-type Synced = (std::result::Result<(), ErrorCode>,);
+/// What a method returns that gives nothing.
+pub(super) type Done = (std::result::Result<(), ErrorCode>,);
 
 /// Changes where the I/O of journals and of segments in the making happens.
 ///
@@ -126,8 +30,7 @@ type Synced = (std::result::Result<(), ErrorCode>,);
 /// 8 KiB, each of which would wait for its turn between batches of reports.
 /// Everything else may wait for the disk, and so never happens there: other
 /// files, and the sync of these.
-fn journal_io(linker: &mut Linker<State>) -> Result<()> {
-    linker.allow_shadowing(true);
+pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
     let mut interface = linker.instance("wasi:filesystem/types@0.3.0")?;
     interface.func_wrap_concurrent(
         "[method]descriptor.open-at",
@@ -142,9 +45,7 @@ fn journal_io(linker: &mut Linker<State>) -> Result<()> {
     interface.func_wrap(
         "[method]descriptor.read-directory",
         |store: StoreContextMut<'_, State>, (fd,)| read_directory(store, &fd),
-    )?;
-    linker.allow_shadowing(false);
-    Ok(())
+    )
 }
 
 type Listing = (StreamReader<DirectoryEntry>, FutureReader<ListingEnd>);
@@ -221,18 +122,52 @@ async fn open_at(
     open_flags: OpenFlags,
     flags: DescriptorFlags,
 ) -> Result<Opened> {
+    if open_flags.contains(OpenFlags::CREATE) && charge_name(store) == Metered::Refused {
+        return Ok((Err(ErrorCode::Quota),));
+    }
     let inline = INLINE_SUFFIXES.iter().any(|suffix| path.ends_with(suffix));
+    let publishing = path.ends_with(SEGMENT_SUFFIX);
     let filesystem = if inline {
         State::inline_filesystem
     } else {
         <State as WasiFilesystemView>::filesystem
     };
-    let store = store.with_getter::<WasiFilesystem>(filesystem);
-    let opened = WasiFilesystem::open_at(&store, fd, path_flags, path, open_flags, flags).await;
-    result(opened)
+    let files = store.with_getter::<WasiFilesystem>(filesystem);
+    let opened = WasiFilesystem::open_at(&files, fd, path_flags, path, open_flags, flags).await;
+    let opened = result(opened)?;
+    if let (Ok(fd),) = &opened {
+        store.with(|mut store| remember(store.get(), fd, publishing))?;
+    }
+    Ok(opened)
 }
 
-async fn sync_data(store: &Accessor<State>, fd: Resource<Descriptor>) -> Result<Synced> {
+/// Lets the quota know of a file that may be unlinked while it is open.
+fn remember(state: &mut State, fd: &Resource<Descriptor>, publishing: bool) -> Result<()> {
+    let quota = Arc::clone(state.quota());
+    if quota.is_limited()
+        && let Descriptor::File(file) = state.table().get(fd)?
+    {
+        quota.opened(&file.file, publishing);
+    }
+    Ok(())
+}
+
+/// Whether the quota allows something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Metered {
+    Allowed,
+    Refused,
+}
+
+/// Charges a name that is about to be created.
+pub(super) fn charge_name(store: &Accessor<State>) -> Metered {
+    match store.with(|mut store| store.get().quota().charge_file()) {
+        true => Metered::Allowed,
+        false => Metered::Refused,
+    }
+}
+
+async fn sync_data(store: &Accessor<State>, fd: Resource<Descriptor>) -> Result<Done> {
     let descriptor = store.with(|mut store| store.get().table().get(&fd).cloned())?;
     match descriptor {
         Descriptor::File(file) => {
@@ -248,7 +183,7 @@ async fn sync_data(store: &Accessor<State>, fd: Resource<Descriptor>) -> Result<
 }
 
 /// An error code for the component, or a trap.
-fn result<T>(
+pub(super) fn result<T>(
     result: wasmtime_wasi::p3::filesystem::FilesystemResult<T>,
 ) -> Result<(std::result::Result<T, ErrorCode>,)> {
     match result {
