@@ -38,8 +38,9 @@ const INHERITED: [&str; 8] = [
 fn main() {
     let host = PathBuf::from(var("CARGO_MANIFEST_DIR"));
     let workspace = host.parent().unwrap_or(&host).to_path_buf();
+    // Relative to this package: a target directory may serve several clones.
     for path in ["guest", "wit", "Cargo.lock", "Cargo.toml"] {
-        println!("cargo::rerun-if-changed={}", workspace.join(path).display());
+        println!("cargo::rerun-if-changed=../{path}");
     }
     println!("cargo::rerun-if-changed=src/engine.rs");
     println!("cargo::rerun-if-changed=build.rs");

@@ -2,7 +2,7 @@
 
 use crate::worker::Verdict;
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use netwatch_guest::config::Settings;
@@ -105,6 +105,23 @@ pub(crate) fn nobody(problem: &Problem) -> HttpAnswer {
         body,
     } = Answer::problem(problem);
     finished(status, headers, body)
+}
+
+/// The same address with a slash at its end, below which relative links are the
+/// tenant's.
+pub(crate) fn moved_below(uri: &http::Uri) -> HttpAnswer {
+    let name = uri.path().rsplit('/').next().unwrap_or_default();
+    let query = uri.query().map(|query| format!("?{query}"));
+    let location = format!("{name}/{}", query.unwrap_or_default());
+    let mut answer = finished(
+        StatusCode::PERMANENT_REDIRECT,
+        HeaderMap::new(),
+        Content::Whole(Vec::new()),
+    );
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        answer.headers_mut().insert(LOCATION, location);
+    }
+    answer
 }
 
 /// An answer for anybody.

@@ -46,9 +46,6 @@ pub(crate) struct Context {
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Below which path a tenant's own begins, for links; never what a client says.
-const PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
-
 /// hyper with this server's limits.
 pub(crate) fn http() -> http1::Builder {
     let mut http = http1::Builder::new();
@@ -125,13 +122,12 @@ async fn serve(context: &Context, stream: Watched<TcpStream>, mut stop: watch::R
     }
 }
 
-async fn answer_logged(context: &Context, mut request: Request<Incoming>) -> HttpAnswer {
+async fn answer_logged(context: &Context, request: Request<Incoming>) -> HttpAnswer {
     let sent = request.headers().get(REQUEST_ID);
     let id = request_id::sane_or_new(sent.and_then(|id| Some(id.to_str().ok()?.to_owned())));
     let line =
         tracing::enabled!(tracing::Level::DEBUG).then(|| crate::log::escape(request.uri().path()));
     let (start, method) = (Instant::now(), request.method().clone());
-    request.headers_mut().remove(PREFIX);
     let (mut answer, tenant) = match find(context, request) {
         Ok((found, request)) => {
             let pattern = Pattern::of(request.uri().path());
@@ -183,28 +179,27 @@ fn find(
         return Err(answer::nobody(&Problem::new(404, "no-tenant", detail)));
     };
     if found.prefix > 0 {
+        if head.uri.path().len() == found.prefix && head.method == http::Method::GET {
+            return Err(answer::moved_below(&head.uri));
+        }
         without_prefix(&mut head, found.prefix);
     }
     Ok((found, Request::from_parts(head, body)))
 }
 
-/// Takes what led to the tenant off the path, and tells the tenant.
+/// Takes what led to the tenant off the path. All links of a tenant are relative.
 fn without_prefix(head: &mut Parts, length: usize) {
     let whole = head.uri.path_and_query();
     let whole = whole.map_or("/", http::uri::PathAndQuery::as_str);
-    let (prefix, rest) = whole.split_at_checked(length).unwrap_or(("", whole));
+    let rest = whole.get(length..).unwrap_or_default();
     let rest = match rest.starts_with('/') {
         true => rest.to_owned(),
         false => format!("/{rest}"),
     };
-    let prefix = HeaderValue::from_str(prefix);
     let mut uri = std::mem::take(&mut head.uri).into_parts();
     // Of a path that was one, cut before a slash.
     uri.path_and_query = rest.parse().ok();
     head.uri = http::Uri::from_parts(uri).unwrap_or_default();
-    if let Ok(prefix) = prefix {
-        head.headers.insert(PREFIX, prefix);
-    }
 }
 
 /// Answers a request of a tenant that has room for it.

@@ -109,6 +109,9 @@ pub(crate) const CONNECTIONS: usize = 10_000;
 /// Connections of operators at once.
 pub(crate) const ADMIN_CONNECTIONS: usize = 64;
 
+/// Bytes of an answer of the admin endpoint that the commands read.
+pub(crate) const ADMIN_ANSWER_BYTES: usize = 64 << 20;
+
 /// Bytes of a request's head; also the least read buffer hyper allows.
 pub(crate) const HEAD_BYTES: usize = 16 << 10;
 

@@ -17,6 +17,7 @@ mod recipes;
 mod recoverers;
 mod retention;
 mod soak;
+mod tenants;
 mod tools;
 mod traps;
 mod wreckage;

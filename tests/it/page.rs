@@ -101,7 +101,7 @@ fn the_form_gives_a_cookie_that_opens_the_page_and_the_api() {
         let html = [("Accept", "text/html")];
         let form = send(address, "GET", "/", &html, b"").unwrap();
         assert_eq!(form.status, 200, "{kind:?}");
-        assert!(form.text().contains("action=\"/login\""), "{kind:?}");
+        assert!(form.text().contains("action=\"login\""), "{kind:?}");
         assert!(
             form.header("content-security-policy")
                 .unwrap()

@@ -205,7 +205,7 @@ impl Site<'_> {
             Some(proto) if proto.eq_ignore_ascii_case("https") => "; Secure",
             _ => "",
         };
-        format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
+        format!("{name}={value}; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
     }
 }
 
@@ -407,7 +407,7 @@ mod tests {
     fn the_cookie_is_out_of_reach_of_scripts_and_other_sites() {
         let settings = settings(Some("s3cret"));
         let cookie = site("h").login_cookie(&settings, NOW);
-        let attributes = "; Path=/; Max-Age=2592000; HttpOnly; SameSite=Strict";
+        let attributes = "; Max-Age=2592000; HttpOnly; SameSite=Strict";
         assert!(cookie.ends_with(attributes), "{cookie}");
         assert!(!cookie.contains("s3cret"), "{cookie}");
         let behind_tls = Site {
@@ -427,8 +427,8 @@ mod tests {
         ];
         let gone = site("h").logout_cookies(&settings, Some(&sent.join("; ")), NOW);
         assert_eq!(gone.len(), 2, "the other server's stays: {gone:?}");
-        assert!(gone[0].starts_with("netwatch_read_1=; Path=/; Max-Age=0;"));
-        assert!(gone[1].starts_with("netwatch_read=; Path=/; Max-Age=0;"));
+        assert!(gone[0].starts_with("netwatch_read_1=; Max-Age=0;"));
+        assert!(gone[1].starts_with("netwatch_read=; Max-Age=0;"));
     }
 
     #[test]

@@ -173,9 +173,9 @@ impl Asked {
         }
         let query = query.finish();
         if query.is_empty() {
-            "/".to_owned()
+            "./".to_owned()
         } else {
-            format!("/?{query}")
+            format!("./?{query}")
         }
     }
 
@@ -185,7 +185,7 @@ impl Asked {
         for host in &self.hosts {
             query.append_pair("host", host);
         }
-        format!("/api/v1/plots/{name}.svg?{}", query.finish())
+        format!("api/v1/plots/{name}.svg?{}", query.finish())
     }
 
     /// The page with another period.
@@ -227,7 +227,7 @@ mod tests {
     fn a_page_without_parameters_is_about_the_last_day() {
         let asked = Asked::parse("");
         assert_eq!(asked.question(None), "since=-24h");
-        assert_eq!(asked.url(), "/");
+        assert_eq!(asked.url(), "./");
         assert!(asked.is_live());
         assert_eq!(Asked::parse("period=1y&x=%FF&by=&refresh=1&host="), asked);
     }
@@ -244,7 +244,7 @@ mod tests {
             let asked = Asked::parse(query);
             let url = asked.url();
             assert_eq!(
-                Asked::parse(url.strip_prefix("/?").unwrap_or("")),
+                Asked::parse(url.strip_prefix("./?").unwrap_or("")),
                 asked,
                 "{query}"
             );
@@ -260,7 +260,7 @@ mod tests {
         let by = Asked::parse("period=7d").question(Some(By::Country));
         assert_eq!(by, "since=-7d&group=%2Fgeo%2Fcountry");
         let preset = asked.with_preset(&PRESETS[0]);
-        assert_eq!(preset.url(), "/?period=1h");
+        assert_eq!(preset.url(), "./?period=1h");
     }
 
     #[test]
@@ -268,7 +268,7 @@ mod tests {
         let asked = Asked::parse("period=1h&host=a%20b");
         assert_eq!(
             asked.plot_url("rate"),
-            "/api/v1/plots/rate.svg?since=-1h&host=a+b"
+            "api/v1/plots/rate.svg?since=-1h&host=a+b"
         );
     }
 

@@ -50,9 +50,10 @@ impl Asset {
         }
     }
 
-    /// Its URL, which changes with its content, so that browsers may keep it.
+    /// Its URL from the page, which changes with its content, so that browsers may
+    /// keep it.
     pub(super) fn url(self) -> String {
         let hash = XxHash3_64::oneshot(self.content().as_bytes());
-        format!("{}?v={hash:x}", self.path())
+        format!("{}?v={hash:x}", self.path().trim_start_matches('/'))
     }
 }

@@ -38,7 +38,7 @@ fn section(content: impl FnOnce(&mut Html)) -> String {
 
 fn form(html: &mut Html, wrong: Option<&str>) {
     html.element("h2", "", "Log in");
-    html.raw("<form method=\"post\" action=\"/login\">");
+    html.raw("<form method=\"post\" action=\"login\">");
     if let Some(wrong) = wrong {
         html.raw("<p class=\"notice\" role=\"alert\" id=\"wrong\">")
             .text(wrong)

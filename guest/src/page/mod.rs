@@ -125,7 +125,7 @@ fn controls(html: &mut Html, view: &View<'_>) {
     html.raw("<details class=\"choice\"");
     html.raw(if is_open { " open=\"open\">" } else { ">" });
     html.raw("<summary>Choose hosts, period and refresh</summary>");
-    html.raw("<form method=\"get\" action=\"/\">");
+    html.raw("<form method=\"get\" action=\"./\">");
     host_choice(html, view);
     let (since, until) = match asked.preset {
         Some(_) => (String::new(), String::new()),
@@ -173,7 +173,7 @@ fn controls(html: &mut Html, view: &View<'_>) {
             .raw("\"/>");
     }
     html.raw("<p class=\"row\"><button type=\"submit\">Show</button> ");
-    html.link("/", "Reset", false).raw("</p></form></details>");
+    html.link("./", "Reset", false).raw("</p></form></details>");
 }
 
 /// What a field for a date and time may hold; what was asked in another form
@@ -321,7 +321,7 @@ fn storage(html: &mut Html, view: &View<'_>) {
     html.raw("</dl><p class=\"quiet\">The same elsewhere: ");
     let question = view.asked.question(None);
     html.link(
-        &format!("/api/v1/stats?{question}"),
+        &format!("api/v1/stats?{question}"),
         "statistics as JSON",
         false,
     )
@@ -339,11 +339,11 @@ fn storage(html: &mut Html, view: &View<'_>) {
         .raw(", ");
     }
     html.link(
-        &format!("/api/v1/reports?{question}"),
+        &format!("api/v1/reports?{question}"),
         "the reports themselves",
         false,
     )
     .raw(", ");
-    html.link("/openapi.json", "the API", false)
+    html.link("openapi.json", "the API", false)
         .raw(".</p></section>");
 }

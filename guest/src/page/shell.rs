@@ -39,9 +39,9 @@ pub(super) fn document(shell: &Shell, main: Html) -> String {
         html.raw(&shell.refresh.to_string()).raw("\"/></noscript>");
     }
     html.raw("</head><body><a class=\"skip\" href=\"#main\">To the content</a><header>");
-    html.raw("<h1><a href=\"/\">NetWatch</a></h1>");
+    html.raw("<h1><a href=\"./\">NetWatch</a></h1>");
     if shell.logged_in {
-        html.raw("<div id=\"controls\"></div><form method=\"post\" action=\"/logout\">");
+        html.raw("<div id=\"controls\"></div><form method=\"post\" action=\"logout\">");
         html.raw("<button type=\"submit\">Log out</button></form>");
     }
     html.raw("</header><main id=\"main\">")

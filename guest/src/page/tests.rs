@@ -127,7 +127,7 @@ fn what_was_chosen_is_what_is_shown() {
     assert_eq!(html.matches("class=\"plot panel\"").count(), 1);
     assert_eq!(html.matches("checked=\"checked\"").count(), 2);
     assert!(html.contains("aria-current=\"true\">Last 7 days<"));
-    assert!(html.contains("href=\"/?period=1h&amp;host=GitHub&amp;host=gone\""));
+    assert!(html.contains("href=\"./?period=1h&amp;host=GitHub&amp;host=gone\""));
     let html = page("since=-2h&until=2026-11-24T13:00", &table, None);
     assert!(html.contains("name=\"since\" value=\"2026-11-24T12:00\""));
     assert!(html.contains("name=\"until\" value=\"2026-11-24T13:00\""));

@@ -8,7 +8,8 @@ use crate::config::{ConfigError, Configuration, Options};
 use crate::settings::{SETTINGS, Setting};
 use crate::sources::{Source, Sources, Values};
 use crate::tools::{
-    Cat, CheckConfig, Completions, Errand, Man, Post, Question, Selection, Stats, Tool, Verify,
+    Asked, Cat, CheckConfig, Completions, Errand, Man, Operate, Post, Question, Selection, Stats,
+    Tool, Verify,
 };
 use clap::ArgMatches;
 use clap::parser::ValueSource;
@@ -126,6 +127,20 @@ fn tool(
             &sources,
         )?),
         "post" => Tool::Post(post(matches, &sources)?),
+        "tenants" | "reload" | "drain" => {
+            let asked = match name {
+                "tenants" => Asked::Tenants {
+                    json: matches.get_flag("json"),
+                },
+                "reload" => Asked::Reload {
+                    tenant: text(matches, "tenant"),
+                },
+                _ => Asked::Drain {
+                    tenant: text(matches, "tenant").unwrap_or_default(),
+                },
+            };
+            Tool::Operate(Operate::new(asked, &sources)?)
+        }
         "completions" => Tool::Completions(Completions {
             shell: *matches
                 .get_one::<clap_complete::Shell>("shell")
@@ -238,7 +253,16 @@ mod tests {
 
     #[test]
     fn every_tool_has_help_that_says_its_exit_codes() {
-        for name in ["check-config", "cat", "verify", "stats", "post"] {
+        for name in [
+            "check-config",
+            "cat",
+            "verify",
+            "stats",
+            "post",
+            "tenants",
+            "reload",
+            "drain",
+        ] {
             let Ok(Command::Print(help)) = run(&[name, "--help"]) else {
                 panic!("no help for {name}");
             };

@@ -39,7 +39,9 @@ pub(crate) fn parser() -> Command {
         )
         .subcommand(with_settings(serve))
         .subcommand(with_settings(check).arg(schema()))
-        .subcommands([cat(), verify(), stats(), post(), completions(), man()])
+        .subcommands([cat(), verify(), stats(), post()])
+        .subcommands(operator())
+        .subcommands([completions(), man()])
 }
 
 fn with_settings(command: Command) -> Command {
@@ -239,6 +241,34 @@ fn post() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Begin at the first line, whatever FILE.posted says"),
         )
+}
+
+/// What the operator asks a running server, at its ADMIN_BIND.
+fn operator() -> [Command; 3] {
+    let tenant = |help: &'static str| Arg::new("tenant").value_name("TENANT").help(help);
+    let tenants = Command::new("tenants")
+        .about("Show the tenants of a running server: state, usage against limits, last errors")
+        .after_help(EXIT_CODES)
+        .arg(
+            Arg::new("json")
+                .long("json")
+                .action(ArgAction::SetTrue)
+                .help("JSON, as GET /tenants of the admin endpoint gives it"),
+        );
+    let reload = Command::new("reload")
+        .about("Let a running server read its config file again; the same as SIGHUP")
+        .long_about(
+            "Lets a running server read its config file again. The new configuration is taken on \
+             whole, without losing a request, or refused whole with what is wrong and in which \
+             line; the old one then stays.",
+        )
+        .after_help(EXIT_CODES)
+        .arg(tenant("Only what this tenant has [default: everything]"));
+    let drain = Command::new("drain")
+        .about("Let a tenant publish what it holds and give up its instances")
+        .after_help(EXIT_CODES)
+        .arg(tenant("The tenant; its next request starts instances again").required(true));
+    [tenants, reload, drain]
 }
 
 fn completions() -> Command {

@@ -1,5 +1,5 @@
-//! The other commands of the binary: what looks at a data directory, and what
-//! posts to a server.
+//! The other commands of the binary: what looks at a data directory, what posts to
+//! a server, and what its operator asks it.
 //!
 //! They read with the component's own modules, compiled natively, so that there
 //! is one reader of each format.
@@ -10,6 +10,7 @@ mod columns;
 mod completions;
 mod disk;
 mod man;
+mod operator;
 mod output;
 mod post;
 mod progress;
@@ -22,6 +23,7 @@ pub(crate) use cat::Cat;
 pub(crate) use check_config::CheckConfig;
 pub(crate) use completions::Completions;
 pub(crate) use man::Man;
+pub(crate) use operator::{Asked, Operate};
 pub(crate) use post::{Errand, Post};
 pub(crate) use selection::Selection;
 pub(crate) use stats::{Question, Stats};
@@ -43,6 +45,8 @@ pub enum Tool {
     Stats(Stats),
     /// `post`
     Post(Post),
+    /// `tenants`, `reload` and `drain`
+    Operate(Operate),
     /// `completions`
     Completions(Completions),
     /// `man`
@@ -91,6 +95,7 @@ impl Tool {
             Tool::Verify(tool) => ("verify", tool.run()),
             Tool::Stats(tool) => ("stats", tool.run()),
             Tool::Post(tool) => ("post", tool.run()),
+            Tool::Operate(tool) => (tool.name(), tool.run()),
             Tool::Completions(tool) => ("completions", tool.run()),
             Tool::Man(tool) => ("man", tool.run()),
         };

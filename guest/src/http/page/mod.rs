@@ -152,7 +152,7 @@ pub async fn log_in<D: Disk, C: Clock>(
     match access::log_in(settings, access::token_of(form).as_deref()) {
         Ok(()) => {
             let cookie = visitor.site.login_cookie(settings, store.clock().wall_ms());
-            see_other("/", &[cookie])
+            see_other("./", &[cookie])
         }
         Err(denied) => refuse(store.clock(), denied).await,
     }
@@ -173,12 +173,12 @@ pub fn log_out<D: Disk, C: Clock>(store: &Store<D, C>, visitor: Visitor<'_>) -> 
     let cookies = visitor
         .site
         .logout_cookies(settings, visitor.cookie, now_ms);
-    see_other("/", &cookies)
+    see_other("./", &cookies)
 }
 
 /// `GET /login`, `GET /logout`: somebody looks at the address of a form.
 pub fn to_page() -> Answer {
-    see_other("/", &[])
+    see_other("./", &[])
 }
 
 /// A file of the page. Its URL changes when it does.
@@ -252,8 +252,8 @@ fn without_token(query: &str) -> String {
         rest.append_pair(&name, &value);
     }
     match rest.finish().as_str() {
-        "" => "/".to_owned(),
-        rest => format!("/?{rest}"),
+        "" => "./".to_owned(),
+        rest => format!("./?{rest}"),
     }
 }
 
