@@ -138,7 +138,7 @@ fn the_form_gives_a_cookie_that_opens_the_page_and_the_api() {
         let login = log_in("http://test", &right);
         assert_eq!(
             (login.status, login.header("location")),
-            (303, Some("/")),
+            (303, Some("./")),
             "{kind:?}"
         );
         let cookie = login
@@ -204,7 +204,7 @@ fn without_a_token_the_host_on_loopback_makes_one_up_and_prints_it_once() {
     assert_eq!(home, format!("http://{}", server.address));
     assert_eq!(token.len(), 32, "{url}");
     let reply = get(server.address, &format!("/?token={token}"));
-    assert_eq!((reply.status, reply.header("location")), (303, Some("/")));
+    assert_eq!((reply.status, reply.header("location")), (303, Some("./")));
     let bearer = format!("Bearer {token}");
     let headers = [("Authorization", bearer.as_str())];
     assert_eq!(
