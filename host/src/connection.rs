@@ -37,9 +37,8 @@ pub(crate) struct Shared {
 /// What one connection's requests are answered with.
 pub(crate) struct Context {
     shared: Arc<Shared>,
-    /// Whose it is, and its name.
+    /// Whose it is.
     peer: IpAddr,
-    client: String,
     /// It is encrypted.
     https: bool,
     /// The worker on whose thread the connection is served, where it is a worker's.
@@ -52,16 +51,8 @@ impl Context {
         &self.shared.edge
     }
 
-    /// A sender's address as text, which is mostly there already.
-    pub(crate) fn name_of(&self, sender: &Sender) -> String {
-        match sender.address == self.peer {
-            true => self.client.clone(),
-            false => sender.address.to_string(),
-        }
-    }
-
     pub(crate) fn log_end(&self, error: &hyper::Error) {
-        tracing::debug!(client = self.client, "connection ended: {error}");
+        tracing::debug!(client = %self.peer, "connection ended: {error}");
     }
 }
 
@@ -118,7 +109,6 @@ impl Visit {
         let context = Context {
             shared,
             peer,
-            client: peer.to_string(),
             https: stream.is_encrypted(),
             home,
             presence: Arc::clone(&place.presence),

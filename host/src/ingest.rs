@@ -37,7 +37,9 @@ pub(crate) async fn post(
     let limit = settings.max_body_bytes;
     let verdict = match read(&head, body, &mut share, limit).await {
         Ok(body) => {
-            let client = context.name_of(sender);
+            let edge = context.edge();
+            let store = &visitor.terms.options.store_client;
+            let client = store.of(sender.address, &visitor.tenant.name, &edge.daily_salt);
             let submission = submission(client, &head, body, origin.clone(), id);
             let judged = judge(context.home, crew, submission, share).await;
             judged.map_err(NotTaken::from)
@@ -121,7 +123,7 @@ async fn judge(
 }
 
 fn submission(
-    client: String,
+    client: Option<String>,
     head: &Parts,
     body: Vec<u8>,
     origin: Option<String>,
@@ -141,7 +143,7 @@ fn submission(
         content_encoding: text(headers, &CONTENT_ENCODING),
         origin,
         key: key(),
-        client: Some(client),
+        client,
         request_id: Some(id.to_owned()),
     }
 }

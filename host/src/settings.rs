@@ -442,6 +442,22 @@ pub(crate) const SETTINGS: &[Setting] = &[
         Reader::Host,
     ),
     setting(
+        "STORE_CLIENT",
+        "store-client",
+        "none",
+        "WORD",
+        "What is stored of a client's address: none, truncated or hashed",
+        Reader::Host,
+    ),
+    setting(
+        "STORE_CLIENT_SALT",
+        "store-client-salt",
+        "one for each day, forgotten after it",
+        "KEY",
+        "Salt of hashed addresses",
+        Reader::Host,
+    ),
+    setting(
         "LOG_FORMAT",
         "log-format",
         "text on a terminal, else json",

@@ -197,3 +197,53 @@ fn every_answer_tells_browsers_what_not_to_do() {
         assert_eq!(reply.header("strict-transport-security"), None);
     }
 }
+
+/// What is stored of the client of each report.
+fn stored(dir: &Path, settings: &[(&str, &str)], source: &str) -> Vec<Option<String>> {
+    let mut settings = settings.to_vec();
+    settings.extend([("TRUSTED_PROXIES", "127.0.0.1"), ("FLUSH_INTERVAL", "1s")]);
+    let server = start(dir, &settings);
+    let headers = [JSON[0], ("X-Forwarded-For", source)];
+    for body in [&b"[{},{}]"[..], b"{}"] {
+        let reply = send(server.address, "POST", "/api/v1/reports", &headers, body).unwrap();
+        assert_eq!(reply.status, 202);
+    }
+    let lines = published(dir, 3);
+    let client = |line: &String| {
+        let report: serde_json::Value = serde_json::from_str(line).unwrap();
+        Some(report["_received"]["client"].as_str()?.to_owned())
+    };
+    lines.iter().map(client).collect()
+}
+
+#[test]
+fn an_address_is_stored_by_choice_only_and_never_whole() {
+    let new = tempfile::tempdir;
+    let (none, network, hashed, salted) = (
+        new().unwrap(),
+        new().unwrap(),
+        new().unwrap(),
+        new().unwrap(),
+    );
+    let source = "192.0.2.77";
+    assert_eq!(stored(none.path(), &[], source), [None, None, None]);
+    let truncated = stored(network.path(), &[("STORE_CLIENT", "truncated")], source);
+    assert_eq!(truncated, [(); 3].map(|()| Some("192.0.2.0/24".to_owned())));
+    let daily = stored(hashed.path(), &[("STORE_CLIENT", "hashed")], source);
+    let salt = [("STORE_CLIENT", "hashed"), ("STORE_CLIENT_SALT", "pepper")];
+    let salted_first = stored(salted.path(), &salt, source);
+    assert_eq!(daily[0], daily[2]);
+    assert_ne!(daily[0], salted_first[0]);
+    assert_eq!(salted_first[0].as_deref().map(str::len), Some(24));
+    // The files can be read, checked and counted as any others.
+    for dir in [&network, &hashed] {
+        let program = netwatch_tests::server::binaries().join("netwatch-server");
+        let verify = std::process::Command::new(program)
+            .args(["verify", dir.path().to_str().unwrap()])
+            .output()
+            .unwrap();
+        let said = [verify.stdout, verify.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(verify.status.success(), "{said}");
+    }
+}

@@ -19,6 +19,16 @@ impl From<IpAddr> for ClientKey {
     }
 }
 
+impl ClientKey {
+    /// As many for every address.
+    pub(crate) fn bytes(self) -> [u8; 16] {
+        match self.0 {
+            IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+            IpAddr::V6(address) => address.octets(),
+        }
+    }
+}
+
 /// `TRUSTED_PROXIES`: whose word about other addresses counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TrustedProxies(Vec<IpNet>);

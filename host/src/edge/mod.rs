@@ -9,7 +9,8 @@
 //! a connection.
 //!
 //! A request's way: [`heads`] judges its head, [`forwarded`] says who sent it,
-//! [`rates`] whether it is one too many; its body is [`pace`]d, its answer
+//! [`rates`] whether it is one too many, [`pseudonym`] what is kept of its sender;
+//! its body is [`pace`]d, its answer
 //! [`hardening`]ed and [`passing`] out. [`limited`] counts what was turned away,
 //! [`refusal`] writes answers where hyper does not.
 //!
@@ -30,6 +31,7 @@ mod pace;
 mod passing;
 mod presence;
 mod proxy_protocol;
+mod pseudonym;
 mod rates;
 mod refusal;
 mod tls;
@@ -45,6 +47,7 @@ pub(crate) use options::{EdgeOptions, RateOptions};
 pub(crate) use pace::{BodyError, Paced};
 pub(crate) use passing::Passing;
 pub(crate) use presence::{InFlight, Presence};
+pub(crate) use pseudonym::{DailySalt, StoreClient};
 pub(crate) use rates::{Exceeded, TenantRates};
 pub(crate) use wire::Wire;
 
@@ -70,6 +73,7 @@ pub(crate) struct Edge {
     pace: Pace,
     pub(crate) http1: http1::Builder,
     pub(crate) http2: hyper_http2::Builder<http2::SameThread>,
+    pub(crate) daily_salt: DailySalt,
     options: EdgeOptions,
     clients: Option<ClientRates>,
     tls: Option<Arc<Tls>>,
@@ -93,6 +97,7 @@ impl Edge {
             pace: Pace::new(options.body_bytes_per_second),
             http1: http1(),
             http2: http2::http2(),
+            daily_salt: DailySalt::default(),
             clients: options.client_rate.map(ClientRates::new),
             tls: tls.map(Arc::new),
             hsts: options.hsts.and_then(hardening::hsts),

@@ -2,6 +2,7 @@
 
 use super::client::TrustedProxies;
 use super::forwarded::ForwardedHeader;
+use super::pseudonym::StoreClient;
 use super::rates::Rate;
 use crate::config::Reader;
 use crate::limits;
@@ -95,6 +96,28 @@ impl EdgeOptions {
             forwarded: forwarded.unwrap_or_default(),
             proxy_protocol,
         }
+    }
+}
+
+impl StoreClient {
+    /// Reads it; what is wrong is with the reader then.
+    pub(crate) fn read(reader: &mut Reader) -> StoreClient {
+        let salt = reader.sources.get("STORE_CLIENT_SALT").cloned();
+        let store = reader.read(
+            "STORE_CLIENT",
+            "none, truncated or hashed",
+            |text| match text {
+                "none" => Some(StoreClient::None),
+                "truncated" => Some(StoreClient::Truncated),
+                "hashed" => Some(StoreClient::Hashed(salt.clone())),
+                _ => None,
+            },
+        );
+        let store = store.unwrap_or_default();
+        if salt.is_some() && !matches!(store, StoreClient::Hashed(_)) {
+            refuse(reader, "STORE_CLIENT_SALT needs STORE_CLIENT=hashed");
+        }
+        store
     }
 }
 
@@ -210,6 +233,8 @@ mod tests {
             (&[("MAX_CONNECTIONS", "0")], "from 1"),
             (&[("CLIENT_CONNECTIONS", "0")], "from 1"),
             (&[("REQUESTS_PER_SECOND", "0")], "from 1"),
+            (&[("STORE_CLIENT", "all")], "truncated"),
+            (&[("STORE_CLIENT_SALT", "s")], "STORE_CLIENT=hashed"),
             (&[("FORWARDED_HEADER", "x-real-ip")], "x-forwarded-for"),
         ] {
             let message = wrong(pairs);

@@ -2,7 +2,7 @@
 
 use crate::config::{Reader, data_dir};
 use crate::config_file::{Entry, Roll};
-use crate::edge::RateOptions;
+use crate::edge::{RateOptions, StoreClient};
 use crate::limits;
 use crate::settings::SETTINGS;
 use crate::sources::Sources;
@@ -36,6 +36,7 @@ pub(crate) struct TenantOptions {
     pub(crate) idle_time: Option<Duration>,
     pub(crate) bounds: Bounds,
     pub(crate) rates: RateOptions,
+    pub(crate) store_client: StoreClient,
     /// What the component makes of its variables.
     pub(crate) settings: Settings,
     /// The component's variables, as set.
@@ -125,6 +126,7 @@ impl TenantOptions {
             idle_time: idle_time.or(defaults.idle_time),
             bounds: Bounds::read(reader),
             rates: RateOptions::read(reader),
+            store_client: StoreClient::read(reader),
             settings,
             vars,
         }
