@@ -20,6 +20,8 @@ pub struct Submission {
     pub origin: Option<String>,
     /// The ingest key it brings.
     pub key: Option<String>,
+    /// What is to be stored of its client, as the host says.
+    pub client: Option<String>,
 }
 
 /// Judges a submission and appends its lines to `out`; their number.
@@ -43,6 +45,7 @@ pub fn check(
     let coding = submission.content_encoding.as_deref();
     let body = decode_body(&submission.body, coding, limit)
         .map_err(|error| Refusal::Decode(error, limit))?;
+    stamper.set_client(submission.client.as_deref());
     stamp_reports(&body, shape, stamper, out).map_err(Refusal::Report)
 }
 

@@ -254,3 +254,7 @@ pub const MAX_HOSTS_ASKED: usize = MAX_GROUPS;
 
 /// Rows of a breakdown on the page; the statistics have them all.
 pub const MAX_BREAKDOWN_ROWS: usize = 20;
+
+/// Bytes of what is stored of a client: the longest network is shorter, and so is
+/// what stands for one.
+pub const MAX_CLIENT_BYTES: usize = 64;

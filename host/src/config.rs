@@ -3,6 +3,7 @@
 //! Every setting is text with one name until it is parsed, wherever it came
 //! from, so that the sources cannot differ in what they accept.
 
+use crate::edge::EdgeOptions;
 use crate::sources::{Source, Sources, Values, known};
 use crate::tenant::{TenantOptions, roll_call};
 use netwatch_guest::config::{Settings, parse_secret, parse_switch};
@@ -34,6 +35,8 @@ pub struct Options {
     pub debug: bool,
     /// `ADMIN_BIND` and `ADMIN_TOKEN`
     pub(crate) admin: Option<AdminOptions>,
+    /// What strangers may do.
+    pub(crate) edge: EdgeOptions,
     /// `CACHE_DIR`
     pub(crate) cache_dir: Option<PathBuf>,
     /// Whom it serves: of a config file's table, or one.
@@ -143,6 +146,7 @@ impl Options {
         let log_format = reader.read("LOG_FORMAT", "text or json", log_format);
         let debug = reader.read("DEBUG", "true or false", |text| parse_switch(text).ok());
         let admin = reader.admin();
+        let edge = EdgeOptions::read(&mut reader);
         let tenants = match sources.roll() {
             None => vec![TenantOptions::only(&mut reader)],
             Some(roll) => roll_call(sources, roll, &mut reader.wrong),
@@ -153,6 +157,7 @@ impl Options {
             log_format: log_format.unwrap_or_else(fitting_log_format),
             debug: debug.unwrap_or(false),
             admin,
+            edge,
             cache_dir: sources.get("CACHE_DIR").map(PathBuf::from),
             tenants,
             hosting: sources.roll().is_some(),

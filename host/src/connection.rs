@@ -1,8 +1,10 @@
-//! HTTP/1.1 on one connection: which request goes which way, in bounded time.
+//! HTTP on one connection: which request goes which way, in bounded time.
 
 use crate::answer::{self, AnswerBody, HttpAnswer};
+use crate::conversation;
 use crate::dispatch;
-use crate::framing::{DoubleLength, Watched};
+use crate::edge::{self, Arrived, Edge, Exceeded, InFlight, Limit, Paced, Passing, Place};
+use crate::edge::{Presence, Sender};
 use crate::metrics;
 use crate::tenant::{Crew, Directory, Found, Visitor};
 use crate::worker::Call;
@@ -10,65 +12,63 @@ use crate::{ingest, limits};
 use arc_swap::ArcSwap;
 use http::header::{CONNECTION, HeaderName, ORIGIN};
 use http::request::Parts;
-use http::{HeaderValue, Request};
+use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use netwatch_guest::http::cors::Audience;
 use netwatch_guest::http::request_id;
 use netwatch_guest::http::routes::{Pattern, Route};
 use netwatch_guest::problem::Problem;
-use std::convert::Infallible;
-use std::pin::pin;
+use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 use wasmtime_wasi_http::{Error, WasiBody};
 
 /// What all connections share.
 pub(crate) struct Shared {
     pub(crate) tenants: Arc<ArcSwap<Directory>>,
-    pub(crate) http: http1::Builder,
+    pub(crate) edge: Arc<Edge>,
 }
 
 /// What one connection's requests are answered with.
 pub(crate) struct Context {
     shared: Arc<Shared>,
-    pub(crate) client: String,
+    /// Whose it is.
+    peer: IpAddr,
+    /// It is encrypted.
+    https: bool,
     /// The worker on whose thread the connection is served, where it is a worker's.
     pub(crate) home: usize,
-    double_length: DoubleLength,
+    pub(crate) presence: Arc<Presence>,
+}
+
+impl Context {
+    pub(crate) fn edge(&self) -> &Arc<Edge> {
+        &self.shared.edge
+    }
+
+    pub(crate) fn log_end(&self, error: &hyper::Error) {
+        tracing::debug!(client = %self.peer, "connection ended: {error}");
+    }
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// hyper with this server's limits.
-pub(crate) fn http() -> http1::Builder {
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(limits::HEAD_TIME)
-        .max_buf_size(limits::HEAD_BYTES)
-        .max_headers(limits::HEADERS)
-        .keep_alive(true)
-        .half_close(false);
-    http
-}
 
 /// A connection on its way to the thread that serves it.
 pub(crate) struct Visit {
     pub(crate) shared: Arc<Shared>,
     pub(crate) stream: std::net::TcpStream,
-    pub(crate) client: String,
+    pub(crate) from: IpAddr,
     /// The worker on whose thread it is served.
     pub(crate) home: usize,
     /// Becomes true when no further request is to be read.
     pub(crate) stop: watch::Receiver<bool>,
     /// Held as long as the connection lives.
-    pub(crate) permit: OwnedSemaphorePermit,
+    pub(crate) place: Place,
 }
 
 impl Visit {
@@ -78,62 +78,71 @@ impl Visit {
         let Visit {
             shared,
             stream,
-            client,
+            from,
             home,
-            stop,
-            permit,
+            mut stop,
+            place,
         } = self;
-        match TcpStream::from_std(stream) {
-            Ok(stream) => {
-                let (stream, double_length) = Watched::new(stream);
-                let context = Context {
-                    shared,
-                    client,
-                    home,
-                    double_length,
-                };
-                serve(&context, stream, stop).await;
+        let stream = match TcpStream::from_std(stream) {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::warn!("cannot serve a connection: {error}");
+                return;
             }
-            Err(error) => tracing::warn!("cannot serve a connection: {error}"),
-        }
-        drop(permit);
+        };
+        let arrived = tokio::select! {
+            arrived = edge::arrive(&shared.edge, stream, from) => arrived,
+            () = place.presence.dismissed() => None,
+            _ = stop.wait_for(|stop| *stop) => None,
+        };
+        let Some(Arrived {
+            stream,
+            peer,
+            client: _client,
+        }) = arrived
+        else {
+            return;
+        };
+        let context = Context {
+            shared,
+            peer,
+            https: stream.is_encrypted(),
+            home,
+            presence: Arc::clone(&place.presence),
+        };
+        conversation::hold(Rc::new(context), stream, stop).await;
     }
 }
 
-async fn serve(context: &Context, stream: Watched<TcpStream>, mut stop: watch::Receiver<bool>) {
-    let service = service_fn(move |request| async move {
-        Ok::<_, Infallible>(answer_logged(context, request).await)
-    });
-    let http = &context.shared.http;
-    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
-    let stopped = async move {
-        // An error means that the server is gone, which is a stop as well.
-        let _ = stop.wait_for(|stop| *stop).await;
-    };
-    let ended = tokio::select! {
-        ended = &mut connection => ended,
-        () = stopped => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(client = context.client, "connection ended: {error}");
-    }
-}
-
-async fn answer_logged(context: &Context, request: Request<Incoming>) -> HttpAnswer {
+/// Answers one request, with its log line, its metrics and whatever every answer
+/// has.
+pub(crate) async fn answer_logged(
+    context: &Context,
+    request: Request<Incoming>,
+) -> Response<Passing> {
+    let start = Instant::now();
+    let mut flight = context.presence.begin(start);
     let sent = request.headers().get(REQUEST_ID);
     let id = request_id::sane_or_new(sent.and_then(|id| Some(id.to_str().ok()?.to_owned())));
     let line =
         tracing::enabled!(tracing::Level::DEBUG).then(|| crate::log::escape(request.uri().path()));
-    let (start, method) = (Instant::now(), request.method().clone());
-    let (mut answer, tenant) = match find(context, request) {
+    let method = request.method().clone();
+    let edge = context.edge();
+    let sender = edge.sender(request.headers(), context.peer, context.https);
+    let request = request.map(|body| edge.paced(body, &context.presence));
+    let found = match sane(context, &request, &flight) {
+        Ok(()) => find(context, request),
+        Err(malformed) => Err(malformed),
+    };
+    let mut audience = Audience::Anybody;
+    let (mut answer, tenant) = match found {
         Ok((found, request)) => {
-            let pattern = Pattern::of(request.uri().path());
+            let path = request.uri().path();
+            let pattern = Pattern::of(path);
+            audience = Audience::of(method.as_str(), path);
             let http = &found.tenant.meters.http;
             let in_flight = http.begin();
-            let answer = admitted(context, &found, request, &id).await;
+            let answer = admitted(context, &found, request, &id, &sender).await;
             drop(in_flight);
             let status = answer.status().as_u16();
             http.answered(pattern, method.as_str(), status, start.elapsed());
@@ -141,37 +150,44 @@ async fn answer_logged(context: &Context, request: Request<Incoming>) -> HttpAns
         }
         Err(answer) => (answer, None),
     };
+    let took = start.elapsed();
+    flight.answered(start + took);
     if let Some(path) = line {
         tracing::debug!(
             tenant = tenant.as_ref().map(|tenant| &*tenant.name),
             %method,
             path,
             status = answer.status().as_u16(),
-            milliseconds = start.elapsed().as_secs_f64() * 1e3,
+            milliseconds = took.as_secs_f64() * 1e3,
             request_id = id,
-            client = context.client,
+            client = %sender.address,
             "request"
         );
     }
+    let headers = answer.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&id) {
-        answer.headers_mut().insert(REQUEST_ID, id);
+        headers.insert(REQUEST_ID, id);
     }
-    answer
+    edge.protect(headers, audience, &sender);
+    if headers.contains_key(CONNECTION) {
+        context.presence.set_refused();
+    }
+    answer.map(|body| Passing::new(body, &context.presence, flight))
+}
+
+/// Refuses what is malformed, whoever it is for.
+fn sane(context: &Context, request: &Request<Paced>, flight: &InFlight) -> Result<(), HttpAnswer> {
+    edge::judge(request, flight.fault()).map_err(|malformed| {
+        context.edge().limited.count(Limit::Head);
+        let mut refused = answer::nobody(&malformed);
+        let close = HeaderValue::from_static("close");
+        refused.headers_mut().insert(CONNECTION, close);
+        refused
+    })
 }
 
 /// The tenant a request is for, and the request as that tenant sees it.
-fn find(
-    context: &Context,
-    request: Request<Incoming>,
-) -> Result<(Found, Request<Incoming>), HttpAnswer> {
-    if context.double_length.found() {
-        let detail = "a request has Content-Length or Transfer-Encoding, not both";
-        let mut refused = answer::nobody(&Problem::new(400, "framing", detail));
-        refused
-            .headers_mut()
-            .insert(CONNECTION, HeaderValue::from_static("close"));
-        return Err(refused);
-    }
+fn find(context: &Context, request: Request<Paced>) -> Result<(Found, Request<Paced>), HttpAnswer> {
     let (mut head, body) = request.into_parts();
     let Some(found) = context.shared.tenants.load().find(&head) else {
         let detail = "nobody is served here: neither the host, nor the path, nor a key leads to a \
@@ -206,27 +222,58 @@ fn without_prefix(head: &mut Parts, length: usize) {
 async fn admitted(
     context: &Context,
     found: &Found,
-    request: Request<Incoming>,
+    mut request: Request<Paced>,
     id: &str,
+    sender: &Sender,
 ) -> HttpAnswer {
     match found.tenant.admit() {
-        Ok(visitor) => answer(context, &visitor, request, id).await,
+        Ok(visitor) => match count(context, &visitor, &mut request, sender) {
+            Ok(()) => answer(context, &visitor, request, id, sender).await,
+            Err(exceeded) => {
+                let mut refused = problem(&visitor, &request, &exceeded.problem());
+                exceeded.add_to(refused.headers_mut());
+                refused
+            }
+        },
         Err((visitor, refused)) => problem(&visitor, &request, &refused),
     }
+}
+
+/// Counts a request among its client's, and with its body among its tenant's, but
+/// for those by which an operator sees how things are.
+fn count(
+    context: &Context,
+    visitor: &Visitor,
+    request: &mut Request<Paced>,
+    sender: &Sender,
+) -> Result<(), Exceeded> {
+    context.edge().check_client(sender)?;
+    if matches!(
+        Pattern::of(request.uri().path()),
+        Pattern::Health | Pattern::Ready | Pattern::Metrics
+    ) {
+        return Ok(());
+    }
+    let rates = &visitor.tenant.rates;
+    rates.check_request()?;
+    request.body_mut().count(rates)
 }
 
 async fn answer(
     context: &Context,
     visitor: &Visitor,
-    request: Request<Incoming>,
+    request: Request<Paced>,
     id: &str,
+    sender: &Sender,
 ) -> HttpAnswer {
     let route = Route::of(request.method().as_str(), request.uri().path());
     let collects = visitor.terms.component.is_collector;
     if collects && route == Route::Metrics {
         let origin = request.headers().get(ORIGIN).cloned();
         let origin = origin.as_ref().and_then(|origin| origin.to_str().ok());
-        return metrics::answer(visitor, origin).await;
+        let alone = context.shared.tenants.load().only().is_some();
+        let edge = alone.then(|| &**context.edge());
+        return metrics::answer(visitor, origin, edge).await;
     }
     // Held to the end: a crew is dismissed when nobody is served by it.
     let crew = match visitor.tenant.crew().await {
@@ -235,17 +282,20 @@ async fn answer(
     };
     match route {
         Route::PostReports if crew.terms.component.is_collector => {
-            ingest::post(context, visitor, &crew, request, id).await
+            ingest::post(context, visitor, &crew, request, id, sender).await
         }
         Route::Ready if !visitor.tenant.premises.roster.is_recovered() => {
             let detail = "reports from before the start are still being recovered";
             problem(visitor, &request, &Problem::new(503, "recovering", detail))
         }
-        route => call(visitor, &crew, request, route == Route::Ready, id).await,
+        route => {
+            let request = for_component(visitor, request, id, sender);
+            call(visitor, &crew, request, route == Route::Ready).await
+        }
     }
 }
 
-fn problem(visitor: &Visitor, request: &Request<Incoming>, problem: &Problem) -> HttpAnswer {
+fn problem<B>(visitor: &Visitor, request: &Request<B>, problem: &Problem) -> HttpAnswer {
     let origin = request.headers().get(ORIGIN);
     let origin = origin.and_then(|origin| origin.to_str().ok());
     let audience = Audience::of(request.method().as_str(), request.uri().path());
@@ -256,9 +306,8 @@ fn problem(visitor: &Visitor, request: &Request<Incoming>, problem: &Problem) ->
 async fn call(
     visitor: &Visitor,
     crew: &Crew,
-    request: Request<Incoming>,
+    request: Request<WasiBody>,
     readiness: bool,
-    id: &str,
 ) -> HttpAnswer {
     let unavailable = problem(visitor, &request, &answer::unavailable());
     let place = if readiness {
@@ -271,7 +320,7 @@ async fn call(
     };
     let (reply, answered) = oneshot::channel();
     let call = Call {
-        request: for_component(visitor, request, id),
+        request,
         reply,
         place,
     };
@@ -288,11 +337,17 @@ async fn call(
     }
 }
 
-/// The request as the component sees it: absolute, with its id, its body bounded.
-fn for_component(visitor: &Visitor, request: Request<Incoming>, id: &str) -> Request<WasiBody> {
+/// The request as the component sees it: absolute, with its id, its body bounded,
+/// and nothing about its sender but what is known.
+fn for_component(
+    visitor: &Visitor,
+    request: Request<Paced>,
+    id: &str,
+    sender: &Sender,
+) -> Request<WasiBody> {
     let (mut head, body) = request.into_parts();
     let mut uri = head.uri.into_parts();
-    uri.scheme.get_or_insert(http::uri::Scheme::HTTP);
+    uri.scheme = Some(sender.scheme());
     if uri.authority.is_none() {
         let host = head.headers.get(http::header::HOST);
         let host = host.and_then(|host| host.to_str().ok()?.parse().ok());
@@ -300,6 +355,7 @@ fn for_component(visitor: &Visitor, request: Request<Incoming>, id: &str) -> Req
     }
     // `*` and the like have no path; the component then sees the root.
     head.uri = http::Uri::from_parts(uri).unwrap_or_default();
+    sender.replace_claims(&mut head.headers);
     if let Ok(id) = HeaderValue::from_str(id) {
         head.headers.insert(REQUEST_ID, id);
     }

@@ -4,6 +4,7 @@
 use crate::answer::{self, HttpAnswer};
 use crate::budget::Share;
 use crate::connection::Context;
+use crate::edge::{BodyError, Exceeded, Paced, Sender};
 use crate::limits;
 use crate::tenant::{Crew, Visitor};
 use crate::worker::{Pending, Submission, Verdict};
@@ -13,7 +14,7 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request};
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use netwatch_guest::http::cors::Audience;
 use netwatch_guest::http::key;
 use netwatch_guest::problem::{Problem, Refusal};
@@ -25,28 +26,36 @@ pub(crate) async fn post(
     context: &Context,
     visitor: &Visitor,
     crew: &Crew,
-    request: Request<Incoming>,
+    request: Request<Paced>,
     id: &str,
+    sender: &Sender,
 ) -> HttpAnswer {
     let (head, body) = request.into_parts();
     let origin = text(&head.headers, &ORIGIN);
     let settings = &visitor.terms.options.settings;
     let mut share = visitor.tenant.budget.share();
     let limit = settings.max_body_bytes;
-    let verdict = match in_time(&head, body, &mut share, limit).await {
+    let verdict = match read(&head, body, &mut share, limit).await {
         Ok(body) => {
-            let submission = submission(context, &head, body, origin.clone(), id);
-            judge(context.home, crew, submission, share).await
+            let edge = context.edge();
+            let store = &visitor.terms.options.store_client;
+            let client = store.of(sender.address, &visitor.tenant.name, &edge.daily_salt);
+            let submission = submission(client, &head, body, origin.clone(), id);
+            let judged = judge(context.home, crew, submission, share).await;
+            judged.map_err(NotTaken::from)
         }
-        Err(problem) => Err(problem),
+        Err(not_taken) => Err(not_taken),
     };
     match verdict {
         Ok(verdict) => answer::verdict(verdict, origin.as_deref(), settings),
-        Err(problem) => {
+        Err(NotTaken { problem, exceeded }) => {
             visitor.tenant.meters.refused(problem.reason);
-            let unread = matches!(problem.status, 408 | 413);
+            let unread = matches!(problem.status, 400 | 408 | 413 | 429);
             let mut answer =
                 answer::problem(&problem, origin.as_deref(), settings, Audience::Posting);
+            if let Some(exceeded) = exceeded {
+                exceeded.add_to(answer.headers_mut());
+            }
             if unread {
                 // What is left of the body is not worth reading.
                 answer
@@ -58,21 +67,34 @@ pub(crate) async fn post(
     }
 }
 
-async fn in_time(
-    head: &Parts,
-    body: Incoming,
-    share: &mut Share,
-    limit: u64,
-) -> Result<Vec<u8>, Problem> {
-    timeout(limits::BODY_TIME, read(head, body, share, limit))
-        .await
-        .unwrap_or_else(|_| {
-            Err(Problem::new(
-                408,
-                "timeout",
-                "the body took too long to arrive",
-            ))
-        })
+/// Why a report was not even judged.
+struct NotTaken {
+    problem: Problem,
+    exceeded: Option<Exceeded>,
+}
+
+impl From<Problem> for NotTaken {
+    fn from(problem: Problem) -> Self {
+        let exceeded = None;
+        NotTaken { problem, exceeded }
+    }
+}
+
+impl From<BodyError> for NotTaken {
+    /// The client sees this only where it still listens.
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooSlow => Problem::new(408, "timeout", error.to_string()).into(),
+            BodyError::Broken(_) => {
+                let detail = format!("the body cannot be read: {error}");
+                Problem::new(400, "body", detail).into()
+            }
+            BodyError::TooMuch(exceeded) => NotTaken {
+                problem: exceeded.problem(),
+                exceeded: Some(exceeded),
+            },
+        }
+    }
 }
 
 async fn judge(
@@ -101,7 +123,7 @@ async fn judge(
 }
 
 fn submission(
-    context: &Context,
+    client: Option<String>,
     head: &Parts,
     body: Vec<u8>,
     origin: Option<String>,
@@ -121,7 +143,7 @@ fn submission(
         content_encoding: text(headers, &CONTENT_ENCODING),
         origin,
         key: key(),
-        client: Some(context.client.clone()),
+        client,
         request_id: Some(id.to_owned()),
     }
 }
@@ -130,36 +152,31 @@ fn submission(
 /// they are announced.
 async fn read(
     head: &Parts,
-    mut body: Incoming,
+    mut body: Paced,
     share: &mut Share,
     limit: u64,
-) -> Result<Vec<u8>, Problem> {
+) -> Result<Vec<u8>, NotTaken> {
     let announced = head
         .headers
         .get(CONTENT_LENGTH)
         .map_or(0, |_| body.size_hint().lower());
     if announced > limit {
-        return Err(Refusal::TooLarge(limit).into());
+        return Err(Problem::from(Refusal::TooLarge(limit)).into());
     }
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(broken)?.into_data() else {
+        let Ok(data) = frame?.into_data() else {
             continue;
         };
         if bytes.len() as u64 + data.len() as u64 > limit {
-            return Err(Refusal::TooLarge(limit).into());
+            return Err(Problem::from(Refusal::TooLarge(limit)).into());
         }
         if !share.grow(data.len()) {
-            return Err(answer::overloaded());
+            return Err(answer::overloaded().into());
         }
         bytes.extend_from_slice(&data);
     }
     Ok(bytes)
-}
-
-/// The client sees this only where it broke the framing and still listens.
-fn broken(error: hyper::Error) -> Problem {
-    Problem::new(400, "body", format!("the body cannot be read: {error}"))
 }
 
 fn str_of<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

@@ -103,8 +103,22 @@ pub(crate) const BODY_BYTES_IN_FLIGHT: usize = 48 << 20;
 /// … and of all tenants'.
 pub(crate) const ALL_BODY_BYTES_IN_FLIGHT: usize = 256 << 20;
 
-/// Connections at once.
-pub(crate) const CONNECTIONS: usize = 10_000;
+/// Connections at once, where `MAX_CONNECTIONS` is not set.
+pub(crate) const CONNECTIONS: u32 = 10_000;
+
+/// … and what it may be set to: as many as one machine has been seen to hold.
+pub(crate) const CONNECTIONS_CEILING: u32 = 1_000_000;
+
+/// Connections that make room at once when there is none: looking for them costs
+/// a look at all.
+pub(crate) const DISMISSED_AT_ONCE: usize = 64;
+
+/// How long they have to go. New connections wait meanwhile.
+pub(crate) const DISMISSAL_TIME: Duration = Duration::from_millis(100);
+
+/// A body that has been on its way for less than this makes room for nobody: it
+/// would come whole in a moment.
+pub(crate) const BODY_HURRY: Duration = Duration::from_secs(1);
 
 /// Connections of operators at once.
 pub(crate) const ADMIN_CONNECTIONS: usize = 64;
@@ -122,8 +136,95 @@ pub(crate) const HEADERS: usize = 100;
 /// used again.
 pub(crate) const HEAD_TIME: Duration = Duration::from_secs(10);
 
-/// Time for a body to arrive.
+/// Bytes of a request's target: longer ones are no address of anything here.
+pub(crate) const TARGET_BYTES: usize = 8 << 10;
+
+/// Time for a body to arrive, however fast it comes.
 pub(crate) const BODY_TIME: Duration = Duration::from_secs(30);
+
+/// Time in which a body may come slower than `BODY_BYTES_PER_SECOND`: a phone in
+/// a tunnel.
+pub(crate) const BODY_GRACE: Duration = Duration::from_secs(5);
+
+/// Bytes of a body a second, where `BODY_BYTES_PER_SECOND` is not set: slower
+/// than any connection that is of use.
+pub(crate) const BODY_BYTES_PER_SECOND: u64 = 1 << 10;
+
+/// Time in which a client takes none of its answer, until it is given up.
+pub(crate) const WRITE_TIME: Duration = Duration::from_secs(30);
+
+/// Time in which bytes that nobody wants are read after a refusal, so that it
+/// arrives …
+pub(crate) const FAREWELL_TIME: Duration = Duration::from_secs(1);
+
+/// … and how many of them.
+pub(crate) const FAREWELL_BYTES: usize = 2 << 20;
+
+/// Time for a PROXY header, which a proxy sends at once.
+pub(crate) const PROXY_HEADER_TIME: Duration = Duration::from_secs(5);
+
+/// Bytes of a PROXY header of version 2 after its fixed part: addresses, and what
+/// proxies are known to add.
+pub(crate) const PROXY_HEADER_BYTES: usize = 2 << 10;
+
+/// Time for a TLS handshake.
+pub(crate) const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+
+/// Between two looks whether the certificate's files have changed.
+pub(crate) const CERTIFICATE_LOOK: Duration = Duration::from_secs(2);
+
+/// Requests at once on one HTTP/2 connection.
+pub(crate) const STREAMS: u32 = 100;
+
+/// Bytes of one HTTP/2 stream's body that may come unread …
+pub(crate) const STREAM_WINDOW_BYTES: u32 = 128 << 10;
+
+/// … and of all streams of a connection.
+pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 256 << 10;
+
+/// Bytes of an HTTP/2 frame; the least the standard allows.
+pub(crate) const FRAME_BYTES: u32 = 16 << 10;
+
+/// Bytes of one stream's answer that wait to be sent.
+pub(crate) const STREAM_SEND_BYTES: usize = 64 << 10;
+
+/// Streams that a client has reset before anybody looked at them, until its
+/// connection is closed ("rapid reset", CVE-2023-44487).
+pub(crate) const PENDING_RESETS: usize = 20;
+
+/// Streams that the server had to reset because of the client's errors, until its
+/// connection is closed.
+pub(crate) const LOCAL_RESETS: usize = 128;
+
+/// Between two pings of an HTTP/2 connection …
+pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(20);
+
+/// … and the time for its answer.
+pub(crate) const PING_TIME: Duration = Duration::from_secs(10);
+
+/// Between two looks at an HTTP/2 connection. [`WRITE_TIME`] is some of them.
+pub(crate) const HTTP2_LOOK: Duration = Duration::from_secs(5);
+
+/// Time without a request, until an HTTP/2 connection is closed: longer than for
+/// HTTP/1.1, since its handshake costs more.
+pub(crate) const HTTP2_IDLE: Duration = Duration::from_secs(60);
+
+/// Time an HTTP/2 connection that is to go has for what it still owes.
+pub(crate) const HTTP2_LEAVE: Duration = Duration::from_secs(10);
+
+/// Clients whose requests are counted each; about 10 MB. All others are counted
+/// together.
+pub(crate) const RATED_CLIENTS: usize = 100_000;
+
+/// Between two looks which of them have been quiet, when there is no room.
+pub(crate) const RATE_SWEEP: Duration = Duration::from_secs(1);
+
+/// Bytes that count as one for a tenant's rate: counted singly, a rate of a
+/// gigabyte would be beyond the algorithm's nanoseconds.
+pub(crate) const RATE_UNIT: u64 = 1 << 10;
+
+/// Descriptors for everything but connections: files, pipes, the listener.
+pub(crate) const OTHER_DESCRIPTORS: u64 = 512;
 
 /// Time for the component to answer.
 pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(30);

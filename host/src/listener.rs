@@ -1,16 +1,14 @@
 //! The listening socket, and how many connections it lets in.
 
 use crate::connection::{Shared, Visit};
-use crate::limits;
 use crate::reception::Reception;
-use netwatch_guest::problem::{PROBLEM_JSON, Problem};
 use socket2::{Domain, Protocol, Socket, Type};
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 /// Connections the kernel keeps until they are accepted.
 const BACKLOG: i32 = 1024;
@@ -49,13 +47,12 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Accepts connections until `stop` becomes true. Each holds a permit of
-/// `connections` as long as it lives.
+/// Accepts connections until `stop` becomes true. Each has a place in the lobby as
+/// long as it lives.
 pub(crate) async fn accept(
     listener: TcpListener,
     shared: Arc<Shared>,
     reception: Arc<Reception>,
-    connections: Arc<Semaphore>,
     mut stop: watch::Receiver<bool>,
 ) {
     let stopped = stop.clone();
@@ -73,10 +70,6 @@ pub(crate) async fn accept(
                 continue;
             }
         };
-        let Ok(permit) = Arc::clone(&connections).try_acquire_owned() else {
-            refuse(&stream);
-            continue;
-        };
         // Answers are written whole; waiting to fill packets only delays them.
         let _ = stream.set_nodelay(true);
         // To be served by the event loop of another thread.
@@ -87,27 +80,24 @@ pub(crate) async fn accept(
                 continue;
             }
         };
+        let Some(place) = shared.edge.lobby.enter().await else {
+            refuse(stream, shared.edge.no_place());
+            continue;
+        };
         reception.take(Visit {
             shared: Arc::clone(&shared),
             stream,
-            client: client.ip().to_canonical().to_string(),
+            from: client.ip().to_canonical(),
             home: 0,
             stop: stopped.clone(),
-            permit,
+            place,
         });
     }
 }
 
-/// Says why, as far as the socket takes it without waiting.
-fn refuse(stream: &TcpStream) {
-    let detail = format!("there are {} connections already", limits::CONNECTIONS);
-    let problem = Problem::new(503, "connections", detail);
-    let body = problem.json();
-    let answer = format!(
-        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: {PROBLEM_JSON}\r\n\
-         Retry-After: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        problem.retry_after.unwrap_or_default(),
-        body.len(),
-    );
-    let _ = stream.try_write(answer.as_bytes());
+/// Says why, as far as the socket takes it without waiting. What has come is read,
+/// or closing would take the answer back.
+fn refuse(mut stream: std::net::TcpStream, answer: Option<Vec<u8>>) {
+    let _ = stream.read(&mut [0; 4096]);
+    let _ = stream.write(&answer.unwrap_or_default());
 }

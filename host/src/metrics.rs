@@ -5,6 +5,7 @@
 //! it counted after it told last, a second ago at most, is lost with it.
 
 use crate::answer::{self, HttpAnswer};
+use crate::edge::Edge;
 use crate::limits;
 use crate::tenant::{Tenant, Visitor};
 use crate::worker::Metric;
@@ -295,7 +296,10 @@ fn limited(tenant: &Tenant) -> Vec<Family> {
         .iter()
         .map(|one| one.memory_refused.get())
         .sum();
+    let (requests, bytes) = tenant.rates.refused();
     let limited = [
+        ("requests", requests),
+        ("bytes", bytes),
         ("memory", memory),
         ("cpu-per-second", cpu.throttled()),
         ("requests-in-flight", tenant.turned_away()),
@@ -336,9 +340,18 @@ pub(crate) fn free_bytes(directory: &Path) -> Option<u64> {
     Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
-/// Answers `GET /metrics`.
-pub(crate) async fn answer(visitor: &Visitor, origin: Option<&str>) -> HttpAnswer {
-    let text = exposition::encode(&of_tenant(&visitor.tenant).await);
+/// Answers `GET /metrics`, with what the edge has stopped, where there is one tenant
+/// whose concern that is.
+pub(crate) async fn answer(
+    visitor: &Visitor,
+    origin: Option<&str>,
+    edge: Option<&Edge>,
+) -> HttpAnswer {
+    let mut families = of_tenant(&visitor.tenant).await;
+    if let Some(edge) = edge {
+        exposition::merge(&mut families, &[edge.limited.family()]);
+    }
+    let text = exposition::encode(&families);
     let answer = Answer::text(exposition::CONTENT_TYPE, text);
     answer::open(answer, origin, &visitor.terms.options.settings)
 }

@@ -3,7 +3,8 @@
 use crate::admin::{self, Operator};
 use crate::component::Components;
 use crate::config::{ConfigError, Configuration, Options};
-use crate::connection::{self, Shared};
+use crate::connection::Shared;
+use crate::edge::{Edge, EdgeOptions};
 use crate::lock::Holder;
 use crate::reception::Reception;
 use crate::tenant::{self, Landlord};
@@ -13,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::{fmt, io};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 /// Starts servers.
@@ -33,6 +34,8 @@ pub enum StartError {
     DataDir(PathBuf, io::Error),
     /// Nothing can be bound to the address.
     Listen(String, io::Error),
+    /// Certificate and key cannot be used.
+    Tls(String),
     /// A component does not load or start.
     Component(String),
     /// The system gives no thread.
@@ -58,6 +61,12 @@ impl fmt::Display for StartError {
             StartError::Listen(address, error) => {
                 write!(f, "cannot listen on {address}: {error}; see BIND and PORT")
             }
+            StartError::Tls(reason) => {
+                write!(
+                    f,
+                    "HTTPS is not possible: {reason}; see TLS_CERT and TLS_KEY"
+                )
+            }
             StartError::Component(reason) => write!(f, "the component does not start: {reason}"),
             StartError::Thread(error) => write!(f, "a worker does not start: {error}"),
         }
@@ -73,7 +82,7 @@ pub struct RunningServer {
     admin: Option<SocketAddr>,
     /// Tells connections and listeners to end.
     closing: watch::Sender<bool>,
-    connections: Arc<Semaphore>,
+    edge: Arc<Edge>,
     landlord: Arc<Landlord>,
     configuration: Configuration,
     /// Its threads serve connections as long as this is there.
@@ -97,15 +106,17 @@ impl Server {
                 .map_or("all interfaces".to_owned(), |ip| ip.to_string());
             StartError::Listen(format!("{bind}, port {}", options.port), error)
         });
+        let edge = open_edge(&options.edge)?;
         let components = Components::start(options.cache_dir.clone()).map_err(does_not_start)?;
         let landlord = Landlord::open(components, &options).await;
         // The directory's other owner is the better explanation of a used port.
         let landlord = Arc::new(landlord?);
-        Server::start_on(listener?, landlord, &options, configuration).await
+        Server::start_on(listener?, edge, landlord, &options, configuration).await
     }
 
     async fn start_on(
         listener: TcpListener,
+        edge: Arc<Edge>,
         landlord: Arc<Landlord>,
         options: &Options,
         configuration: Configuration,
@@ -128,14 +139,13 @@ impl Server {
         let reception = Arc::new(reception);
         let shared = Arc::new(Shared {
             tenants: Arc::clone(&tenants),
-            http: connection::http(),
+            edge: Arc::clone(&edge),
         });
-        let connections = Arc::new(Semaphore::new(limits::CONNECTIONS));
         let operator = Operator {
             landlord: Arc::clone(&landlord),
             configuration: configuration.clone(),
             address,
-            connections: Arc::clone(&connections),
+            edge: Arc::clone(&edge),
         };
         let admin = match &options.admin {
             Some(options) => Some(admin::start(options, operator, close.clone())?),
@@ -145,7 +155,6 @@ impl Server {
             listener,
             shared,
             Arc::clone(&reception),
-            Arc::clone(&connections),
             close.clone(),
         ));
         tokio::spawn(tenant::watch_idle(tenants, close));
@@ -153,12 +162,39 @@ impl Server {
             address,
             admin,
             closing,
-            connections,
+            edge,
             landlord,
             configuration,
             _reception: reception,
         })
     }
+}
+
+/// The edge, with as many descriptors as its connections need, as far as the
+/// system lets the process have them, and its certificate looked after.
+fn open_edge(options: &EdgeOptions) -> Result<Arc<Edge>, StartError> {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let wanted = u64::from(options.max_connections) + limits::OTHER_DESCRIPTORS;
+    let mut files = getrlimit(Resource::Nofile);
+    if files.current.is_some_and(|current| current < wanted) {
+        files.current = files.maximum;
+        // What it was is still there otherwise.
+        let _ = setrlimit(Resource::Nofile, files);
+    }
+    let files = getrlimit(Resource::Nofile).current;
+    if let Some(files) = files.filter(|files| *files < wanted) {
+        let connections = options.max_connections;
+        tracing::warn!(
+            files,
+            connections,
+            "fewer open files than MAX_CONNECTIONS needs; raise the limit (ulimit -n)"
+        );
+    }
+    let edge = Edge::new(options.clone()).map_err(|error| StartError::Tls(error.to_string()))?;
+    if let Some(tls) = edge.tls() {
+        tokio::spawn(Arc::clone(tls).watch());
+    }
+    Ok(Arc::new(edge))
 }
 
 fn does_not_start(error: wasmtime::Error) -> StartError {
@@ -189,8 +225,7 @@ impl RunningServer {
     /// publishes everything and ends.
     pub async fn shutdown(self) {
         self.closing.send_replace(true);
-        let all = u32::try_from(limits::CONNECTIONS).unwrap_or(u32::MAX);
-        if timeout(limits::GRACE, self.connections.acquire_many(all))
+        if timeout(limits::GRACE, self.edge.lobby.empty())
             .await
             .is_err()
         {

@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod browser;
+mod clients;
 mod clock;
 mod crashes;
 mod disk;
 mod entrances;
+mod heads;
 mod hostile;
 mod image;
 mod lifecycle;
@@ -16,8 +18,10 @@ mod reading;
 mod recipes;
 mod recoverers;
 mod retention;
+mod slow;
 mod soak;
 mod tenants;
+mod tls;
 mod tools;
 mod traps;
 mod wreckage;

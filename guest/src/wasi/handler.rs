@@ -257,6 +257,8 @@ async fn post(instance: &Instance, head: &Head, request: Request) -> Result<u32,
         content_encoding: header(&headers, "content-encoding"),
         origin: head.origin.clone(),
         key,
+        // Nobody here knows it; whoever sent the request may claim anything.
+        client: None,
     };
     let declared = header(&headers, "content-length").and_then(|length| length.parse().ok());
     drop(headers);

@@ -27,6 +27,7 @@ impl From<Received> for Submission {
             content_encoding: received.content_encoding,
             origin: received.origin,
             key: received.key,
+            client: received.client,
         }
     }
 }

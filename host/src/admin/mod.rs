@@ -8,6 +8,7 @@ mod report;
 pub(crate) use report::{Row, Rows};
 
 use crate::config::{AdminOptions, ConfigError, Configuration};
+use crate::edge::Edge;
 use crate::metrics;
 use crate::server::StartError;
 use crate::tenant::{Landlord, Tenant};
@@ -34,8 +35,7 @@ pub(crate) struct Operator {
     pub(crate) configuration: Configuration,
     /// Where the tenants' requests are answered.
     pub(crate) address: SocketAddr,
-    /// Free places for connections.
-    pub(crate) connections: Arc<Semaphore>,
+    pub(crate) edge: Arc<Edge>,
 }
 
 type Answer = Response<Full<Bytes>>;
@@ -69,7 +69,7 @@ struct Office {
 
 async fn accept(listener: TcpListener, office: Arc<Office>, mut close: watch::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(limits::ADMIN_CONNECTIONS));
-    let http = crate::connection::http();
+    let http = office.operator.edge.http1.clone();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -186,7 +186,8 @@ impl Office {
     /// Of all tenants, with their names as a label.
     async fn metrics(&self) -> Answer {
         let tenants = self.operator.landlord.directory().load_full();
-        let mut all: Vec<Family> = vec![self.connections()];
+        let edge = &self.operator.edge;
+        let mut all: Vec<Family> = vec![self.connections(), edge.limited.family()];
         let mut awake = 0;
         for tenant in tenants.all() {
             awake += u64::from(tenant.present_crew().is_some());
@@ -213,8 +214,7 @@ impl Office {
     }
 
     fn connections(&self) -> Family {
-        let free = self.operator.connections.available_permits();
-        let taken = limits::CONNECTIONS.saturating_sub(free);
+        let taken = self.operator.edge.lobby.connections();
         Family::new(
             "netwatch_server_connections",
             "Connections of clients, of all tenants.",

@@ -29,6 +29,7 @@ pub(crate) use reload::{Changes, Landlord};
 
 use crate::budget::Budget;
 use crate::component::Loaded;
+use crate::edge::TenantRates;
 use crate::limits;
 use crate::log::LogAllowance;
 use crate::metrics::Meters;
@@ -48,6 +49,7 @@ pub(crate) struct Tenant {
     pub(crate) meters: Meters,
     pub(crate) budget: Budget,
     pub(crate) cpu: Arc<CpuAccount>,
+    pub(crate) rates: Arc<TenantRates>,
     pub(crate) log: Arc<LogAllowance>,
     pub(crate) retention: Arc<Retention>,
     terms: ArcSwap<Terms>,
@@ -90,6 +92,7 @@ impl Tenant {
             meters: Meters::default(),
             budget: bodies.within(limits::BODY_BYTES_IN_FLIGHT),
             cpu: Arc::new(CpuAccount::new(options.bounds.cpu_per_second)),
+            rates: Arc::new(TenantRates::new(options.rates)),
             log: Arc::default(),
             retention: Arc::new(Retention::new(
                 premises.data_dir.clone(),
@@ -119,6 +122,7 @@ impl Tenant {
         let terms = self.terms.load();
         let bounds = &terms.options.bounds;
         self.cpu.allow(bounds.cpu_per_second);
+        self.rates.change(terms.options.rates);
         self.premises
             .quota
             .limit(bounds.disk_bytes, bounds.disk_files);

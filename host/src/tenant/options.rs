@@ -2,6 +2,7 @@
 
 use crate::config::{Reader, data_dir};
 use crate::config_file::{Entry, Roll};
+use crate::edge::{RateOptions, StoreClient};
 use crate::limits;
 use crate::settings::SETTINGS;
 use crate::sources::Sources;
@@ -34,6 +35,8 @@ pub(crate) struct TenantOptions {
     /// `IDLE_TIME`; `None` for a tenant that is always there.
     pub(crate) idle_time: Option<Duration>,
     pub(crate) bounds: Bounds,
+    pub(crate) rates: RateOptions,
+    pub(crate) store_client: StoreClient,
     /// What the component makes of its variables.
     pub(crate) settings: Settings,
     /// The component's variables, as set.
@@ -122,6 +125,8 @@ impl TenantOptions {
             }),
             idle_time: idle_time.or(defaults.idle_time),
             bounds: Bounds::read(reader),
+            rates: RateOptions::read(reader),
+            store_client: StoreClient::read(reader),
             settings,
             vars,
         }

@@ -94,7 +94,9 @@ impl Lines {
     /// What ingestion would store of this report must be this very line.
     fn content(&mut self, line: &[u8]) -> Result<(), String> {
         self.made.clear();
-        let length = self.stamper.next_prefix().len();
+        let received = Received::of(line).ok_or("does not begin with _received")?;
+        self.stamper.set_client(received.client);
+        let length = received.bytes;
         let rest = line.get(length..).unwrap_or_default();
         self.report.clear();
         self.report.push(b'{');
