@@ -104,6 +104,11 @@ fn essence(reply: &Reply) -> (u16, Vec<(String, String)>, Vec<u8>) {
         "content-length",
         "transfer-encoding",
         "connection",
+        // The native host's, on every answer.
+        "x-content-type-options",
+        "referrer-policy",
+        "content-security-policy",
+        "cross-origin-resource-policy",
     ];
     let headers = reply.headers.clone().into_iter();
     let headers = headers
