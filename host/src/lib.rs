@@ -20,6 +20,7 @@ mod cli;
 mod component;
 mod config;
 mod config_file;
+mod confine;
 mod connection;
 mod dispatch;
 mod embedded;
@@ -46,6 +47,7 @@ mod worker;
 
 pub use cli::{Command, command};
 pub use config::{ConfigError, Configuration, LogFormat, Options, Summary};
+pub use confine::{Confine, Confinement, NotConfined, Reach, begin as confine};
 pub use linker::ALLOWED_IMPORTS;
 pub use lock::Holder;
 pub use log::start as start_log;
