@@ -8,6 +8,7 @@ mod disk;
 mod entrances;
 mod hostile;
 mod image;
+mod licences;
 mod lifecycle;
 mod metrics;
 mod page;

@@ -58,27 +58,48 @@ pub fn address_of(child: &mut Child) -> SocketAddr {
 /// `"verify"`), built at the first call.
 pub fn trapping_component() -> &'static Path {
     static BUILT: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
-    BUILT.get_or_init(|| {
-        let target = binaries()
-            .parent()
-            .expect("the target directory")
-            .join("trapping");
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
-        let status = Command::new(cargo)
-            .current_dir(workspace.expect("the workspace"))
-            .args(["build", "--release", "--locked", "--quiet"])
-            .args(["-p", "netwatch-guest", "--lib", "--features", "traps"])
-            .args(["--target", "wasm32-wasip2", "--target-dir"])
-            .arg(&target)
-            .env_remove("CARGO_ENCODED_RUSTFLAGS")
-            .status();
-        assert!(
-            status.expect("cargo").success(),
-            "the component does not build"
-        );
-        target.join("wasm32-wasip2/release/netwatch_guest.wasm")
-    })
+    BUILT.get_or_init(|| component("netwatch-guest", "trapping", Some("traps")))
+}
+
+/// A component that means harm (`tests/hostile/`), built at the first call.
+pub fn hostile_component() -> &'static Path {
+    static BUILT: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
+    BUILT.get_or_init(|| component("netwatch-hostile", "hostile", None))
+}
+
+/// The same, importing what no component gets: `outgoing` (HTTP requests) or
+/// `sockets`.
+pub fn grasping_component(feature: &str) -> PathBuf {
+    component(
+        "netwatch-hostile",
+        &format!("hostile-{feature}"),
+        Some(feature),
+    )
+}
+
+/// Builds a package as a component, in a target directory of its own.
+fn component(package: &str, folder: &str, feature: Option<&str>) -> PathBuf {
+    let target = binaries()
+        .parent()
+        .expect("the target directory")
+        .join(folder);
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    let status = Command::new(cargo)
+        .current_dir(workspace.expect("the workspace"))
+        .args(["build", "--release", "--locked", "--quiet"])
+        .args(["-p", package, "--lib"])
+        .args(feature.map(|feature| format!("--features={feature}")))
+        .args(["--target", "wasm32-wasip2", "--target-dir"])
+        .arg(&target)
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .status();
+    assert!(
+        status.expect("cargo").success(),
+        "the component does not build"
+    );
+    let name = package.replace('-', "_");
+    target.join(format!("wasm32-wasip2/release/{name}.wasm"))
 }
 
 /// A server with some settings, not started.
