@@ -42,14 +42,14 @@ fn is_met(expression: &str, allowed: &[String]) -> bool {
         .replace(')', " ) ")
         .replace('/', " OR ");
     let words: Vec<&str> = spaced.split_whitespace().collect();
-    let mut rest = words.as_slice();
+    let mut rest: &[&str] = words.as_slice();
     let met = any(&mut rest, allowed);
     assert!(rest.is_empty(), "not understood: {expression}");
     met
 }
 
 /// `AND` binds closer than `OR` (SPDX 2.3, annex D).
-fn any(words: &mut &[&str], allowed: &[String]) -> bool {
+fn any<'a>(words: &mut &'a [&'a str], allowed: &[String]) -> bool {
     let mut met = all(words, allowed);
     while let Some(("OR", rest)) = next(words) {
         *words = rest;
@@ -58,7 +58,7 @@ fn any(words: &mut &[&str], allowed: &[String]) -> bool {
     met
 }
 
-fn all(words: &mut &[&str], allowed: &[String]) -> bool {
+fn all<'a>(words: &mut &'a [&'a str], allowed: &[String]) -> bool {
     let mut met = one(words, allowed);
     while let Some(("AND", rest)) = next(words) {
         *words = rest;
@@ -67,7 +67,7 @@ fn all(words: &mut &[&str], allowed: &[String]) -> bool {
     met
 }
 
-fn one(words: &mut &[&str], allowed: &[String]) -> bool {
+fn one<'a>(words: &mut &'a [&'a str], allowed: &[String]) -> bool {
     let (word, rest) = next(words).expect("a licence");
     *words = rest;
     if word == "(" {
