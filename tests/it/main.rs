@@ -3,11 +3,13 @@
 
 mod browser;
 mod clock;
+mod confinement;
 mod crashes;
 mod disk;
 mod entrances;
 mod hostile;
 mod image;
+mod isolation;
 mod licences;
 mod lifecycle;
 mod metrics;

@@ -1,5 +1,6 @@
 //! Servers under test: the native host, and the component in a stock runtime.
 
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -184,6 +185,11 @@ impl Server {
         self.log.try_iter().collect()
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its resident memory, MiB.
     pub fn resident_mib(&self) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());
@@ -201,9 +207,18 @@ impl Server {
 
     /// SIGTERM
     pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// SIGHUP: read the configuration again.
+    pub fn reload(&self) {
+        self.signal(Signal::HUP);
+    }
+
+    fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.id()).expect("a process id");
-        let pid = rustix::process::Pid::from_raw(id).expect("a process id");
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("a signal sent");
+        let pid = Pid::from_raw(id).expect("a process id");
+        kill_process(pid, signal).expect("a signal sent");
     }
 
     /// SIGTERM, and what it exits with.

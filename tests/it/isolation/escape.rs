@@ -36,7 +36,10 @@ fn a_component_gets_nowhere_but_into_its_own_directory() {
 
 #[test]
 fn a_component_that_wants_a_network_is_not_loaded_and_the_message_says_why() {
-    for (feature, import) in [("outgoing", "wasi:http/client"), ("sockets", "wasi:sockets/")] {
+    for (feature, import) in [
+        ("outgoing", "wasi:http/client"),
+        ("sockets", "wasi:sockets/"),
+    ] {
         let root = tempfile::tempdir().unwrap();
         let component = grasping_component(feature).display().to_string();
         let own = format!("component = {component:?}\n");

@@ -9,7 +9,14 @@ const LIMITS: &str = "cpu_per_call = \"300ms\"\ncpu_per_second = 0.5\nmemory_byt
 #[test]
 fn burning_cpu_and_ending_instances_costs_only_who_does_it() {
     let mut stage = Stage::start(LIMITS);
-    for harm in ["loop", "loop-yield", "recursion", "memory-bomb", "trap", "never"] {
+    for harm in [
+        "loop",
+        "loop-yield",
+        "recursion",
+        "memory-bomb",
+        "trap",
+        "never",
+    ] {
         stage.bear(harm);
     }
     stage.end();

@@ -141,7 +141,12 @@ impl Stage {
         assert!(self.server.stop().success(), "{:#?}", self.server.log());
         let stored = files::numbers(&self.data_dir("good"));
         assert_eq!(stored, self.acknowledged, "lost, doubled or foreign");
-        let strange: Vec<_> = self.data_dir("good").read_dir().unwrap().flatten().collect();
+        let strange: Vec<_> = self
+            .data_dir("good")
+            .read_dir()
+            .unwrap()
+            .flatten()
+            .collect();
         for entry in strange {
             let name = entry.file_name().into_string().unwrap();
             let known = ["journal", "quarantine", "index", ".lock"].contains(&name.as_str());
