@@ -23,8 +23,9 @@ pub(super) async fn attempt(name: &str) -> Option<String> {
         "symlinks" => {
             repeat(async |n| root.symlink_at("x".to_owned(), format!("sym-{n}")).await).await
         }
-        "fill" => fill(&root, false).await,
-        "fill-unlinked" => fill(&root, true).await,
+        "fill" => fill(&root, "filled", false).await,
+        "fill-unlinked" => fill(&root, "unlinked", true).await,
+        "fill-published" => fill(&root, "published.tmp", false).await,
         "fill-far" => far(&root).await,
         "fill-sparse" => sparse(&root).await,
         "overwrite" => overwrite(&root).await,
@@ -70,12 +71,12 @@ async fn links(root: &Descriptor) -> Outcome {
 }
 
 /// Appends until it fails; to a file without a name, if wanted.
-async fn fill(root: &Descriptor, unlinked: bool) -> Outcome {
-    let file = match create(root, "filled").await {
+async fn fill(root: &Descriptor, name: &str, unlinked: bool) -> Outcome {
+    let file = match create(root, name).await {
         Ok(file) => file,
         Err(code) => return (0, Some(code)),
     };
-    if unlinked && let Err(code) = root.unlink_file_at("filled".to_owned()).await {
+    if unlinked && let Err(code) = root.unlink_file_at(name.to_owned()).await {
         return (0, Some(code));
     }
     let (mut sender, receiver) = wit_stream::new();

@@ -4,7 +4,7 @@
 //!
 //! | path | what it does |
 //! |---|---|
-//! | `/good` | answers 200 |
+//! | `/good`, `/api/v1/reports` | answers 200, 202 |
 //! | `/memory-bomb`, `/recursion`, `/trap` | ends its instance |
 //! | `/loop`, `/loop-yield`, `/never` | does not answer; two of them burn CPU |
 //! | `/handles`, `/timers`, `/streams`, `/random` | takes what the host keeps for it |
@@ -35,6 +35,7 @@ impl Guest for Hostile {
         let path = target.split('?').next().unwrap_or_default();
         match behaviour(path) {
             "good" => answer(200, "good"),
+            "api/v1/reports" => answer(202, "{\"accepted\":1}"),
             "outgoing" => outgoing().await,
             "sockets" => sockets(),
             "escape" => answer(200, &escape::attempt().await),

@@ -6,6 +6,9 @@ use super::*;
 const MIB: u64 = 8;
 const FILES: u64 = 500;
 
+/// What publishing may take beside it, until the journals are gone.
+const RESERVE_MIB: u64 = 32;
+
 fn limits() -> String {
     format!("disk_bytes = \"{MIB}MiB\"\ndisk_files = {FILES}\ncpu_per_call = \"5s\"\n")
 }
@@ -45,20 +48,25 @@ fn filling_the_disk_in_any_way_stops_at_the_quota_and_costs_only_who_does_it() {
         "symlinks",
         "fill",
         "fill-unlinked",
+        "fill-published",
         "fill-far",
         "fill-sparse",
     ] {
-        let answer = said(&stage, harm);
-        let stopped = answer["error"].as_str();
-        assert!(stopped.is_some(), "{harm}: {answer}");
-        let (bytes, names) = usage(&directory);
         // Blocks are larger than what is in them.
-        assert!(bytes <= (MIB + 4) << 20, "{harm}: {bytes} bytes");
-        assert!(names <= FILES, "{harm}: {names} names");
+        let room = match harm {
+            "fill-published" => MIB + RESERVE_MIB + 4,
+            _ => MIB + 4,
+        };
+        let within = |when: &str| {
+            let (bytes, names) = usage(&directory);
+            assert!(bytes <= room << 20, "{harm}, {when}: {bytes} bytes");
+            assert!(names <= FILES, "{harm}, {when}: {names} names");
+        };
+        let answer = said(&stage, harm);
+        assert!(answer["error"].is_string(), "{harm}: {answer}");
+        within("once");
         stage.bear(harm);
-        let (bytes, names) = usage(&directory);
-        assert!(bytes <= (MIB + 4) << 20, "{harm}, often: {bytes} bytes");
-        assert!(names <= FILES, "{harm}, often: {names} names");
+        within("often");
         said(&stage, "clean");
     }
     // What was removed can be used again, and what takes no room is not counted.
