@@ -118,19 +118,29 @@ const OTHER_ABI: u32 = 0x4000_0000;
 ///
 /// Why nothing is given up.
 pub(super) fn give_up() -> Result<(), Lacking> {
-    // A new thread is a clone that shares the process; anything else would be a
-    // new process.
-    let process = condition(0, SeccompCmpOp::MaskedEq(CLONE_THREAD), 0)?;
-    let mut rules = refused(REFUSED.iter().chain(REFUSED_HERE));
-    rules.insert(libc::SYS_clone, vec![rule(process)?]);
-    let denied = program(rules, libc::EPERM)?;
-    // Its flags are in memory, where a filter cannot look. The C library goes
-    // back to `clone` where it is told that there is no such call.
-    let unknown = program(refused(&[libc::SYS_clone3]), libc::ENOSYS)?;
-    for program in [denied, unknown] {
+    let [processes, other_processes] = no_processes()?;
+    for program in [processes, other_processes, no_mischief()?] {
         seccompiler::apply_filter(&program).map_err(lacking)?;
     }
     Ok(())
+}
+
+pub(super) fn no_mischief() -> Result<BpfProgram, Lacking> {
+    program(refused(REFUSED.iter().chain(REFUSED_HERE)), libc::EPERM)
+}
+
+/// A new thread is a clone that shares the process; anything else would be a new
+/// process.
+pub(super) fn no_processes() -> Result<[BpfProgram; 2], Lacking> {
+    let process = condition(0, SeccompCmpOp::MaskedEq(CLONE_THREAD), 0)?;
+    let process = Rules::from([(libc::SYS_clone, vec![rule(process)?])]);
+    // Its flags are in memory, where a filter cannot look. The C library goes
+    // back to `clone` where it is told that there is no such call.
+    let unknown = refused(&[libc::SYS_clone3]);
+    Ok([
+        program(process, libc::EPERM)?,
+        program(unknown, libc::ENOSYS)?,
+    ])
 }
 
 /// Gives up making sockets, in all threads. Pairs of connected ones are still to

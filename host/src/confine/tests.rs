@@ -2,15 +2,18 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
-use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open, test_kill_process};
+use rustix::thread::move_into_link_name_space;
+use seccompiler::BpfProgram;
 use socket2::{Domain, Socket, Type};
 use std::fs;
 use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
-use std::sync::Barrier;
+use std::sync::mpsc;
 use std::thread;
 
 struct Place {
@@ -85,24 +88,25 @@ fn what_a_store_does_works() {
 
 #[test]
 fn a_file_that_is_read_again_may_have_been_replaced() {
-    let place = place();
-    let (config, beside) = (place.config.clone(), place.config.with_extension("new"));
-    let turn = Barrier::new(2);
+    let place = &place();
+    let beside = place.config.with_extension("new");
+    let (is_confined, confined_now) = mpsc::channel();
+    let (is_replaced, replaced) = mpsc::channel();
     thread::scope(|scope| {
-        scope.spawn(|| {
-            confined(&place, |_| {
-                turn.wait();
-                turn.wait();
+        scope.spawn(move || {
+            confined(place, move |_| {
+                is_confined.send(()).unwrap();
+                replaced.recv().unwrap();
                 assert_eq!(fs::read_to_string(&place.config).unwrap(), "port = 2");
                 refused(fs::write(&place.config, "port = 3"), "writing it");
                 refused(fs::read_dir(place.config.parent().unwrap()), "listing");
             });
         });
-        turn.wait();
+        confined_now.recv().unwrap();
         // As an editor does it, which is not confined.
         fs::write(&beside, "port = 2").unwrap();
-        fs::rename(&beside, &config).unwrap();
-        turn.wait();
+        fs::rename(&beside, &place.config).unwrap();
+        is_replaced.send(()).unwrap();
     });
 }
 
@@ -142,7 +146,7 @@ fn no_trap_can_be_laid_in_a_store_for_who_reads_it() {
     confined(&place, |_| {
         let linked = std::os::unix::fs::symlink("/etc/passwd", store.join("link"));
         refused(linked, "a symbolic link");
-        let bound = std::os::unix::net::UnixListener::bind(store.join("socket"));
+        let bound = UnixListener::bind(store.join("socket"));
         refused(bound, "a socket");
         let fifo = rustix::fs::mknodat(
             rustix::fs::CWD,
@@ -155,16 +159,50 @@ fn no_trap_can_be_laid_in_a_store_for_who_reads_it() {
     });
 }
 
+/// Runs something in a thread that has given up some calls, and nothing else.
+fn without<T: Send>(calls: &[BpfProgram], attempt: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            for program in calls {
+                seccompiler::apply_filter(program).unwrap();
+            }
+            attempt()
+        });
+        thread.join().unwrap()
+    })
+}
+
+/// As [`refused`], by seccomp and nobody else.
+fn denied<T: std::fmt::Debug>(result: io::Result<T>, what: &str) {
+    let error = result.err().unwrap_or_else(|| panic!("{what} succeeded"));
+    assert_eq!(error.raw_os_error(), Some(libc::EPERM), "{what}: {error}");
+}
+
 #[test]
-fn no_program_is_started_in_any_way() {
-    let place = place();
-    confined(&place, |_| {
-        refused(Command::new("/bin/true").status(), "a child");
-        // Were it possible, it would end the tests with a failure.
-        refused::<()>(Err(Command::new("/bin/false").exec()), "another program");
-        assert_eq!(thread::spawn(|| 1).join().unwrap(), 1, "threads are needed");
+fn no_process_is_started_but_threads_are() {
+    without(&calls::no_processes().unwrap(), || {
+        denied(Command::new("/bin/true").status(), "a process");
+        assert_eq!(thread::spawn(|| 1).join().unwrap(), 1);
     });
     assert!(Command::new("/bin/true").status().unwrap().success());
+}
+
+#[test]
+fn no_other_program_takes_the_place_of_this_one() {
+    without(&[calls::no_mischief().unwrap()], || {
+        // Were it possible, it would end the tests with a failure.
+        denied::<()>(Err(Command::new("/bin/false").exec()), "another program");
+    });
+}
+
+#[test]
+fn nothing_is_started_by_a_confined_server() {
+    let place = place();
+    confined(&place, |_| {
+        refused(Command::new("/bin/true").status(), "a process");
+        refused::<()>(Err(Command::new("/bin/false").exec()), "another program");
+        assert_eq!(thread::spawn(|| 1).join().unwrap(), 1);
+    });
 }
 
 #[test]
@@ -184,48 +222,53 @@ fn no_connection_is_made_and_only_its_own_ports_are_bound() {
 
 #[test]
 fn when_it_listens_no_further_sockets_are_made() {
-    let place = place();
-    confined(&place, |_| {
-        let listening = TcpListener::bind("127.0.0.1:0").unwrap();
-        let unbound = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        let datagrams = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
-        let address = listening.local_addr().unwrap();
-        // Without the other threads of the test process.
-        seccompiler::apply_filter(&calls::no_sockets().unwrap()).unwrap();
-        for domain in [Domain::IPV4, Domain::IPV6, Domain::UNIX, Domain::from(16)] {
-            refused(Socket::new(domain, Type::DGRAM, None), "a socket");
+    let listening = TcpListener::bind("127.0.0.1:0").unwrap();
+    let unbound = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let datagrams = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
+    let address = listening.local_addr().unwrap().into();
+    let any = "127.0.0.1:0"
+        .parse::<std::net::SocketAddr>()
+        .unwrap()
+        .into();
+    without(&[calls::no_sockets().unwrap()], || {
+        let netlink = Domain::from(libc::AF_NETLINK);
+        for domain in [Domain::IPV4, Domain::IPV6, Domain::UNIX, netlink] {
+            denied(Socket::new(domain, Type::DGRAM, None), "a socket");
         }
-        refused(
-            unbound.bind(
-                &"127.0.0.1:0"
-                    .parse::<std::net::SocketAddr>()
-                    .unwrap()
-                    .into(),
-            ),
-            "binding",
-        );
-        refused(datagrams.connect(&address.into()), "connecting");
-        refused(unbound.listen(1), "listening");
-        std::os::unix::net::UnixStream::pair().unwrap();
+        denied(unbound.bind(&any), "binding");
+        denied(unbound.listen(1), "listening");
+        denied(datagrams.connect(&address), "connecting");
+        UnixStream::pair().unwrap();
         listening.set_nonblocking(true).unwrap();
-        let accepted = listening.accept().map(drop).unwrap_err();
-        assert_eq!(accepted.kind(), io::ErrorKind::WouldBlock);
+        let nobody_came = listening.accept().map(drop).unwrap_err();
+        assert_eq!(nobody_came.kind(), io::ErrorKind::WouldBlock);
     });
 }
 
 #[test]
 fn other_processes_and_the_system_are_left_alone() {
-    let place = place();
     let space = fs::File::open("/proc/self/ns/net").unwrap();
-    confined(&place, |_| {
-        let init = rustix::process::Pid::from_raw(1).unwrap();
-        let killed = rustix::process::test_kill_process(init);
-        assert_eq!(killed, Err(Errno::PERM));
-        let opened = rustix::process::pidfd_open(init, rustix::process::PidfdFlags::empty());
-        assert_eq!(opened.map(drop), Err(Errno::PERM));
-        let moved = rustix::thread::move_into_link_name_space(space.as_fd(), None);
-        assert_eq!(moved, Err(Errno::PERM));
+    without(&[calls::no_mischief().unwrap()], || {
+        let init = Pid::from_raw(1).unwrap();
+        denied(test_kill_process(init).map_err(io::Error::from), "a signal");
+        let opened = pidfd_open(init, PidfdFlags::empty());
+        denied(opened.map_err(io::Error::from), "a handle to a process");
+        let moved = move_into_link_name_space(space.as_fd(), None);
+        denied(moved.map_err(io::Error::from), "another name space");
     });
+}
+
+/// As x86-64's other ABI would number them: no filter may be gone round by it.
+#[test]
+fn a_number_of_another_abi_is_refused_before_anything_else() {
+    let program = calls::no_sockets().unwrap();
+    let (load, jump, answer) = (&program[0], &program[1], &program[2]);
+    assert_eq!(
+        (u32::from(load.code), load.k),
+        (libc::BPF_ABS | libc::BPF_LD, 0)
+    );
+    assert_eq!((jump.jt, jump.jf, jump.k), (0, 1, 0x4000_0000));
+    assert_eq!(answer.k, libc::SECCOMP_RET_ERRNO | 1);
 }
 
 #[test]
