@@ -34,6 +34,7 @@ mod lock;
 mod log;
 mod metrics;
 mod read_token;
+mod real_path;
 mod reception;
 mod retention;
 mod server;
@@ -47,7 +48,7 @@ mod worker;
 
 pub use cli::{Command, command};
 pub use config::{ConfigError, Configuration, LogFormat, Options, Summary};
-pub use confine::{Confine, Confinement, NotConfined, Reach, begin as confine};
+pub use confine::{Confine, Confinement, NotConfined, Reach, Roots, begin as confine};
 pub use linker::ALLOWED_IMPORTS;
 pub use lock::Holder;
 pub use log::start as start_log;

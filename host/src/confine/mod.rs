@@ -10,7 +10,7 @@
 //!
 //! Landlock holds for a thread and those it starts, hence before the first of
 //! them. Nothing given up comes back: what a reload is to reach later must be
-//! within reach from the start ([`Confinement::reaches`]).
+//! within reach from the start ([`Confinement::roots`]).
 //!
 //! A kernel may lack either, or somebody may have forbidden them. With
 //! `CONFINE=auto` the server then runs with what there is and says so; with
@@ -20,9 +20,13 @@
 mod calls;
 #[cfg(target_os = "linux")]
 mod files;
+mod reach;
 
+pub use reach::Reach;
+
+use crate::real_path::real_path;
 use std::fmt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// Whether the process confines itself: `CONFINE`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,19 +53,6 @@ impl Confine {
     }
 }
 
-/// What the process must be able to reach once it is confined.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reach {
-    /// Directories in which it makes, changes and removes files. Those that are
-    /// missing are made.
-    pub write: Vec<PathBuf>,
-    /// Files that it reads again later. They may be replaced by then, so that
-    /// all files of their directories are within reach.
-    pub read: Vec<PathBuf>,
-    /// TCP ports to listen on; 0 for any free one.
-    pub ports: Vec<u16>,
-}
-
 /// Why something is not held.
 type Lacking = String;
 
@@ -69,8 +60,7 @@ type Lacking = String;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confinement {
     confine: Confine,
-    /// Directories that can be written to; `None` for all of them.
-    roots: Option<Vec<PathBuf>>,
+    roots: Roots,
     files: Result<String, Lacking>,
     calls: Result<(), Lacking>,
     sockets: Result<(), Lacking>,
@@ -101,7 +91,7 @@ impl std::error::Error for NotConfined {}
 pub fn begin(confine: Confine, reach: &Reach) -> Result<Confinement, NotConfined> {
     let mut confinement = Confinement {
         confine,
-        roots: None,
+        roots: Roots::default(),
         files: Err("CONFINE=off".to_owned()),
         calls: Err("CONFINE=off".to_owned()),
         sockets: Err("CONFINE=off".to_owned()),
@@ -111,8 +101,8 @@ pub fn begin(confine: Confine, reach: &Reach) -> Result<Confinement, NotConfined
     }
     confinement.files = files(reach);
     if confinement.files.is_ok() {
-        let roots = reach.write.iter().map(|root| resolved(root));
-        confinement.roots = Some(roots.collect());
+        let roots = reach.write.iter().map(|root| real_path(root));
+        confinement.roots = Roots(Some(roots.collect()));
     }
     confinement.calls = calls();
     confinement.sockets = Err("it does not listen yet".to_owned());
@@ -166,16 +156,27 @@ impl Confinement {
         }
     }
 
+    /// Where it can still make directories.
+    pub fn roots(&self) -> Roots {
+        self.roots.clone()
+    }
+}
+
+/// Directories below which a confined process can write.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Roots(Option<Vec<PathBuf>>);
+
+impl Roots {
     /// Whether a directory can be used that was not asked for at the start.
     ///
     /// # Errors
     ///
     /// A message that names the directories within reach.
-    pub fn reaches(&self, directory: &Path) -> Result<(), String> {
-        let Some(roots) = &self.roots else {
+    pub(crate) fn reach(&self, directory: &Path) -> Result<(), String> {
+        let Some(roots) = &self.0 else {
             return Ok(());
         };
-        let wanted = resolved(directory);
+        let wanted = real_path(directory);
         if roots.iter().any(|root| wanted.starts_with(root)) {
             return Ok(());
         }
@@ -184,37 +185,11 @@ impl Confinement {
             .map(|root| root.display().to_string())
             .collect();
         Err(format!(
-            "{} is outside of what the confined server can reach ({}): put it there, or restart \
+            "{} is not below what the confined server can write to ({}): put it there, or restart \
              the server",
             directory.display(),
             roots.join(", ")
         ))
-    }
-}
-
-/// Where a path leads, of which the last parts need not be there yet.
-fn resolved(path: &Path) -> PathBuf {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let mut missing = Vec::new();
-    let mut there = absolute.as_path();
-    loop {
-        if let Ok(real) = there.canonicalize() {
-            let mut whole = real;
-            for part in missing.iter().rev() {
-                match part {
-                    Component::ParentDir => {
-                        whole.pop();
-                    }
-                    part => whole.push(part),
-                }
-            }
-            return whole;
-        }
-        let (Some(parent), Some(last)) = (there.parent(), there.components().next_back()) else {
-            return absolute;
-        };
-        missing.push(last);
-        there = parent;
     }
 }
 
