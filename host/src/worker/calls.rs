@@ -43,7 +43,8 @@ impl<B: Send + Unpin + 'static> AccessorTask<State> for CallTask<B> {
         let response = match service.handle(store, request).await? {
             Ok(response) => store.with(|store| response.into_http(store, async { Ok(()) }))?,
             Err(code) => {
-                tracing::warn!(?code, "the component failed to answer a request");
+                let complaint = format!("the component failed to answer a request: {code:?}");
+                store.with(|mut store| store.get().log().complain(&complaint));
                 failed()
             }
         };
