@@ -313,6 +313,7 @@ fn limited(tenant: &Tenant) -> Vec<Family> {
         ("requests-in-flight", tenant.turned_away()),
         ("disk-bytes", refused.bytes),
         ("disk-files", refused.files),
+        ("open-files", quota.refused_opens()),
         ("log-lines", tenant.log.left_out()),
     ];
     let family = Family::new(

@@ -2,6 +2,7 @@
 //! its limits.
 
 use crate::limits;
+use crate::linker::OpenFiles;
 use crate::log::GuestLog;
 use crate::tenant::{Bounds, CpuAccount, Quota, ThreadCpu, thread_cpu};
 use std::collections::BTreeMap;
@@ -49,6 +50,7 @@ pub(crate) struct State {
     thread: Arc<ThreadCpu>,
     cpu_per_call: Duration,
     log: GuestLog,
+    open_files: OpenFiles,
 }
 
 /// What the worker watches while its instance runs.
@@ -130,6 +132,7 @@ pub(crate) fn store(engine: &Engine, grant: &Grant<'_>) -> Result<Store<State>> 
         thread: Arc::clone(grant.thread),
         cpu_per_call: grant.bounds.cpu_per_call,
         log,
+        open_files: OpenFiles::default(),
     };
     let mut store = Store::new(engine, state);
     store.limiter(|state| &mut state.limits);
@@ -173,6 +176,10 @@ impl State {
     /// Where lines about the component go, which are its own fault.
     pub(crate) fn log(&self) -> &GuestLog {
         &self.log
+    }
+
+    pub(crate) fn open_files(&mut self) -> &mut OpenFiles {
+        &mut self.open_files
     }
 
     pub(crate) fn table(&mut self) -> &mut ResourceTable {

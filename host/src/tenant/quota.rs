@@ -27,6 +27,8 @@ pub(crate) struct Quota {
     limit: Amounts,
     charged: Amounts,
     refused: Amounts,
+    /// Files that were not opened because too many are open.
+    refused_opens: AtomicU64,
     count: Mutex<Count>,
     opened: Mutex<Vec<Opened>>,
 }
@@ -81,6 +83,7 @@ impl Quota {
             limit: Amounts::new(u64::MAX),
             charged: Amounts::new(0),
             refused: Amounts::new(0),
+            refused_opens: AtomicU64::new(0),
             count: Mutex::default(),
             opened: Mutex::default(),
         }
@@ -173,6 +176,16 @@ impl Quota {
         found.bytes = found.bytes.saturating_add(self.unlinked_bytes());
         count.found = found;
         count.counted = Some((Instant::now(), began.elapsed()));
+    }
+
+    /// Counts a file that is not opened.
+    pub(crate) fn refuse_open(&self) {
+        self.refused_opens.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many were not opened since the start.
+    pub(crate) fn refused_opens(&self) -> u64 {
+        self.refused_opens.load(Ordering::Relaxed)
     }
 
     /// Remembers a file as long as it is open.

@@ -18,7 +18,10 @@ pub(super) async fn attempt(name: &str) -> Option<String> {
         "trap" => std::process::abort(),
         "loop" => endless(),
         "loop-yield" => endless_but_polite().await,
-        "never" => std::future::pending().await,
+        "never" => {
+            wait_for(A_YEAR).await;
+            None
+        }
         "handles" => Some(handles().await),
         "timers" => Some(timers().await),
         "streams" => Some(streams()),
