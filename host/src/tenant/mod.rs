@@ -18,6 +18,7 @@ mod options;
 mod premises;
 mod quota;
 mod reload;
+mod usage;
 
 pub(crate) use apart::keep_apart;
 pub(crate) use cpu::{CpuAccount, ThreadCpu, thread_cpu};
@@ -26,8 +27,9 @@ pub(crate) use directory::{Directory, Found};
 pub(crate) use idle::watch as watch_idle;
 pub(crate) use options::{Bounds, ComponentOptions, TenantOptions, data_root, roll_call};
 pub(crate) use premises::Premises;
-pub(crate) use quota::{Quota, count_directory};
+pub(crate) use quota::Quota;
 pub(crate) use reload::{Changes, Landlord};
+pub(crate) use usage::count_directory;
 
 use crate::budget::Budget;
 use crate::component::Loaded;
