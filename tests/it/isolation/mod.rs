@@ -174,6 +174,17 @@ fn serve(root: &Path, config: &str) -> Server {
     Server::spawn(command, &data_dir)
 }
 
+/// The same with its operator's endpoint.
+fn serve_with_admin(root: &Path, config: &str) -> (Server, SocketAddr) {
+    // A free port; somebody may take it before the server does, which then says so.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let admin = listener.local_addr().unwrap();
+    drop(listener);
+    let endpoint = format!("[server]\nadmin_bind = \"{admin}\"\nadmin_token = \"operator\"\n");
+    let server = serve(root, &config.replacen("[server]\n", &endpoint, 1));
+    (server, admin)
+}
+
 /// Posts numbered reports to the good tenant; how long each took. All of them
 /// must be acknowledged.
 fn post_steadily(address: SocketAddr, first: u64, time: Duration) -> Vec<Duration> {
