@@ -19,6 +19,7 @@ mod reading;
 mod recipes;
 mod recoverers;
 mod retention;
+mod security;
 mod soak;
 mod tenants;
 mod tools;
