@@ -3,9 +3,10 @@
 //! Every setting is text with one name until it is parsed, wherever it came
 //! from, so that the sources cannot differ in what they accept.
 
+use crate::confine::{Confine, Roots};
 use crate::edge::EdgeOptions;
 use crate::sources::{Source, Sources, Values, known};
-use crate::tenant::{TenantOptions, roll_call};
+use crate::tenant::{TenantOptions, data_root, keep_apart, roll_call};
 use netwatch_guest::config::{Settings, parse_secret, parse_switch};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,6 +30,10 @@ pub struct Options {
     pub bind: Option<IpAddr>,
     /// `PORT`; 0 for any free one.
     pub port: u16,
+    /// `CONFINE`
+    pub confine: Confine,
+    /// Where tenants' directories can be, if the process is confined.
+    pub roots: Roots,
     /// `LOG_FORMAT`
     pub log_format: LogFormat,
     /// `DEBUG`
@@ -39,6 +44,8 @@ pub struct Options {
     pub(crate) edge: EdgeOptions,
     /// `CACHE_DIR`
     pub(crate) cache_dir: Option<PathBuf>,
+    /// The directory in which new tenants have theirs.
+    pub(crate) data_root: Option<PathBuf>,
     /// Whom it serves: of a config file's table, or one.
     pub(crate) tenants: Vec<TenantOptions>,
     /// Whether there is a table of tenants, which can change.
@@ -151,6 +158,8 @@ impl Options {
             None => vec![TenantOptions::only(&mut reader)],
             Some(roll) => roll_call(sources, roll, &mut reader.wrong),
         };
+        let confine = reader.read("CONFINE", "auto, off or require", Confine::parse);
+        keep_apart(sources, &tenants, &mut reader.wrong);
         let options = Options {
             bind,
             port: port.unwrap_or(DEFAULT_PORT),
@@ -158,7 +167,10 @@ impl Options {
             debug: debug.unwrap_or(false),
             admin,
             edge,
+            confine: confine.unwrap_or_default(),
+            roots: Roots::default(),
             cache_dir: sources.get("CACHE_DIR").map(PathBuf::from),
+            data_root: sources.roll().map(|roll| data_root(sources, roll)),
             tenants,
             hosting: sources.roll().is_some(),
         };

@@ -59,6 +59,11 @@ pub(crate) const LOG_LINES_PER_SECOND: u32 = 50;
 /// … before lines are left out.
 pub(crate) const LOG_LINES_BURST: u32 = 1000;
 
+/// Files and directories that an instance may hold open. The component holds some
+/// dozens; the process has some ten thousand descriptors for all tenants and all
+/// connections.
+pub(crate) const OPEN_FILES: usize = 256;
+
 /// Resources (descriptors, requests, streams) one store may hold.
 pub(crate) const RESOURCES: usize = 20_000;
 

@@ -1,8 +1,8 @@
 //! One server per data directory.
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -48,13 +48,7 @@ pub(crate) enum LockError {
 impl Lock {
     /// Locks the directory.
     pub(crate) fn take(directory: &Path) -> Result<Lock, LockError> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(directory.join(NAME))
-            .map_err(LockError::Io)?;
+        let mut file = open(&directory.join(NAME)).map_err(LockError::Io)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {
                 let mut lock = Lock { file };
@@ -80,6 +74,14 @@ impl Lock {
     }
 }
 
+/// Opens the lock file, which is made if missing. A component can write to the
+/// directory as well: a link that it put there must not lead the host elsewhere.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mode = Mode::from_raw_mode(0o644);
+    Ok(rustix::fs::open(path, flags, mode).map(File::from)?)
+}
+
 fn holder(file: &mut File) -> Holder {
     let mut text = String::new();
     // What cannot be read is left out of the message.
@@ -87,9 +89,10 @@ fn holder(file: &mut File) -> Holder {
     let mut lines = text.lines();
     Holder {
         pid: lines.next().and_then(|line| line.parse().ok()),
+        // Whatever else a component may have written is nobody's address.
         address: lines
             .next()
-            .filter(|line| !line.is_empty())
+            .filter(|line| line.parse::<SocketAddr>().is_ok())
             .map(str::to_owned),
     }
 }
@@ -111,5 +114,29 @@ mod tests {
         assert_eq!(holder.address.as_deref(), Some("127.0.0.1:8080"));
         drop(first);
         assert!(Lock::take(directory.path()).is_ok());
+    }
+
+    #[test]
+    fn a_link_in_place_of_the_lock_file_leads_nowhere() {
+        let directory = tempfile::tempdir().unwrap();
+        let elsewhere = directory.path().join("elsewhere");
+        std::fs::write(&elsewhere, "precious").unwrap();
+        std::os::unix::fs::symlink("elsewhere", directory.path().join(NAME)).unwrap();
+        let Err(LockError::Io(_)) = Lock::take(directory.path()) else {
+            panic!("locked something else");
+        };
+        assert_eq!(std::fs::read_to_string(elsewhere).unwrap(), "precious");
+    }
+
+    #[test]
+    fn what_is_no_address_is_not_shown_as_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let held = Lock::take(directory.path()).unwrap();
+        std::fs::write(directory.path().join(NAME), "7\n\u{1b}[2Jlies\n").unwrap();
+        let Err(LockError::Held(holder)) = Lock::take(directory.path()) else {
+            panic!("locked twice");
+        };
+        assert_eq!((holder.pid, holder.address), (Some(7), None));
+        drop(held);
     }
 }

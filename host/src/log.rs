@@ -127,6 +127,12 @@ impl GuestLog {
         }
     }
 
+    /// A line of the host about what the component did. It is the component's as
+    /// far as their number goes.
+    pub(crate) fn complain(&self, about: &str) {
+        self.write(format!("WARN {about}").as_bytes());
+    }
+
     fn write(&self, line: &[u8]) {
         match self.allowance.take(Instant::now()) {
             None => return,

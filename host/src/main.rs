@@ -1,8 +1,8 @@
 //! The `netwatch-server` command.
 
 use netwatch_server::{
-    Command, Configuration, LogFormat, Options, RunningServer, Server, Signal, StartError, command,
-    signals, start_log,
+    Command, Configuration, Confinement, LogFormat, Options, Reach, RunningServer, Server, Signal,
+    StartError, command, confine, signals, start_log,
 };
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -27,17 +27,28 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(options: Options, configuration: Configuration) -> ExitCode {
+fn run(mut options: Options, configuration: Configuration) -> ExitCode {
+    // Before there is any other thread.
+    let reach = Reach::of(&options, &configuration);
+    let confinement = match confine(options.confine, &reach) {
+        Ok(confinement) => confinement,
+        Err(error) => return fail(&error.to_string(), MISUSE),
+    };
+    options.roots = confinement.roots();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
     match runtime {
-        Ok(runtime) => runtime.block_on(serve(options, configuration)),
+        Ok(runtime) => runtime.block_on(serve(options, configuration, confinement)),
         Err(error) => fail(&format!("no threads: {error}"), 1),
     }
 }
 
-async fn serve(mut options: Options, configuration: Configuration) -> ExitCode {
+async fn serve(
+    mut options: Options,
+    configuration: Configuration,
+    mut confinement: Confinement,
+) -> ExitCode {
     let mut signals = match signals() {
         Ok(signals) => signals,
         Err(error) => return fail(&format!("signals cannot be caught: {error}"), 1),
@@ -54,6 +65,9 @@ async fn serve(mut options: Options, configuration: Configuration) -> ExitCode {
         Err(error) => return fail(&error.to_string(), 1),
     };
     greet(&server, &greeting, made_up);
+    if let Err(error) = confinement.finish() {
+        return fail(&error.to_string(), MISUSE);
+    }
     let signal = loop {
         match signals.next().await {
             // What became of it is in the log.

@@ -54,6 +54,8 @@ pub(crate) struct Meter {
     restarts: Counter,
     traps: Counter,
     failures: Counter,
+    /// Of both, those that had too many handles.
+    handles: Counter,
     asked: Notify,
     /// Counts the answers to that.
     answers: watch::Sender<u64>,
@@ -115,6 +117,9 @@ impl Meter {
         } else {
             self.failures.add(1);
         }
+        if is_about_handles(error) {
+            self.handles.add(1);
+        }
     }
 
     fn account(&self) -> std::sync::MutexGuard<'_, Account> {
@@ -128,6 +133,15 @@ impl Meter {
             exposition::merge(families, living);
         }
     }
+}
+
+/// Whether an instance was ended because it holds too much that the host keeps
+/// for it. Of one of the two bounds the runtime only says so in words.
+fn is_about_handles(error: &wasmtime::Error) -> bool {
+    use wasmtime::component::ResourceTableError;
+    let full = matches!(error.downcast_ref(), Some(ResourceTableError::Full));
+    let words = "cannot allocate another handle";
+    full || error.chain().any(|cause| cause.to_string().contains(words))
 }
 
 fn family(metric: Metric) -> Family {
@@ -290,21 +304,20 @@ pub(crate) async fn of_tenant(tenant: &Tenant) -> Vec<Family> {
 fn limited(tenant: &Tenant) -> Vec<Family> {
     let (quota, cpu) = (&tenant.premises.quota, &tenant.cpu);
     let (used, refused) = (quota.known(), quota.refused());
-    let memory: u64 = tenant
-        .meters
-        .workers()
-        .iter()
-        .map(|one| one.memory_refused.get())
-        .sum();
+    let workers = tenant.meters.workers();
+    let sum = |count: fn(&Meter) -> u64| workers.iter().map(|one| count(one)).sum::<u64>();
     let (requests, bytes) = tenant.rates.refused();
     let limited = [
         ("requests", requests),
         ("bytes", bytes),
-        ("memory", memory),
+        ("memory", sum(|one| one.memory_refused.get())),
+        ("handles", sum(|one| one.handles.get())),
+        ("cpu-per-call", cpu.ran_away()),
         ("cpu-per-second", cpu.throttled()),
         ("requests-in-flight", tenant.turned_away()),
         ("disk-bytes", refused.bytes),
         ("disk-files", refused.files),
+        ("open-files", quota.refused_opens()),
         ("log-lines", tenant.log.left_out()),
     ];
     let family = Family::new(

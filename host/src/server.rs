@@ -40,6 +40,8 @@ pub enum StartError {
     Component(String),
     /// The system gives no thread.
     Thread(io::Error),
+    /// The process has confined itself and cannot get there.
+    OutOfReach(String),
 }
 
 impl fmt::Display for StartError {
@@ -69,6 +71,7 @@ impl fmt::Display for StartError {
             }
             StartError::Component(reason) => write!(f, "the component does not start: {reason}"),
             StartError::Thread(error) => write!(f, "a worker does not start: {error}"),
+            StartError::OutOfReach(reason) => f.write_str(reason),
         }
     }
 }

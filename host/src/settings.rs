@@ -458,6 +458,14 @@ pub(crate) const SETTINGS: &[Setting] = &[
         Reader::Host,
     ),
     setting(
+        "CONFINE",
+        "confine",
+        "auto",
+        "auto|off|require",
+        "Whether the process gives up all that it does not need (Linux)",
+        Reader::Server,
+    ),
+    setting(
         "LOG_FORMAT",
         "log-format",
         "text on a terminal, else json",

@@ -77,6 +77,14 @@ impl Sources {
         self.layers.insert(0, (Source::Name, values));
     }
 
+    /// The config file.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.layers.iter().find_map(|(source, _)| match source {
+            Source::File(path) => Some(path.as_path()),
+            _ => None,
+        })
+    }
+
     /// The tenants of the config file; `None` where it has no table of them.
     pub(crate) fn roll(&self) -> Option<&Roll> {
         self.roll.as_ref()

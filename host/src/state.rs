@@ -2,6 +2,7 @@
 //! its limits.
 
 use crate::limits;
+use crate::linker::OpenFiles;
 use crate::log::GuestLog;
 use crate::tenant::{Bounds, CpuAccount, Quota, ThreadCpu, thread_cpu};
 use std::collections::BTreeMap;
@@ -48,6 +49,8 @@ pub(crate) struct State {
     cpu: Arc<CpuAccount>,
     thread: Arc<ThreadCpu>,
     cpu_per_call: Duration,
+    log: GuestLog,
+    open_files: OpenFiles,
 }
 
 /// What the worker watches while its instance runs.
@@ -103,7 +106,7 @@ pub(crate) fn store(engine: &Engine, grant: &Grant<'_>) -> Result<Store<State>> 
     let log = grant.log.clone();
     let mut wasi = WasiCtx::builder();
     wasi.stdout(log.clone())
-        .stderr(log)
+        .stderr(log.clone())
         .allow_tcp(false)
         .allow_udp(false)
         .env("DATA_DIR", MOUNT)
@@ -128,6 +131,8 @@ pub(crate) fn store(engine: &Engine, grant: &Grant<'_>) -> Result<Store<State>> 
         cpu: Arc::clone(grant.cpu),
         thread: Arc::clone(grant.thread),
         cpu_per_call: grant.bounds.cpu_per_call,
+        log,
+        open_files: OpenFiles::default(),
     };
     let mut store = Store::new(engine, state);
     store.limiter(|state| &mut state.limits);
@@ -143,6 +148,7 @@ pub(crate) fn store(engine: &Engine, grant: &Grant<'_>) -> Result<Store<State>> 
 fn interrupted(state: &State) -> Result<UpdateDeadline> {
     let stretch = state.usage.stretch();
     if stretch > state.cpu_per_call {
+        state.cpu.note_runaway();
         return Err(wasmtime::format_err!(
             "ran for {:.1} s of CPU time without giving up control; see CPU_PER_CALL",
             stretch.as_secs_f64()
@@ -165,6 +171,15 @@ impl State {
 
     pub(crate) fn quota(&self) -> &Arc<Quota> {
         &self.quota
+    }
+
+    /// Where lines about the component go, which are its own fault.
+    pub(crate) fn log(&self) -> &GuestLog {
+        &self.log
+    }
+
+    pub(crate) fn open_files(&mut self) -> &mut OpenFiles {
+        &mut self.open_files
     }
 
     pub(crate) fn table(&mut self) -> &mut ResourceTable {

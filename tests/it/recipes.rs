@@ -341,3 +341,19 @@ fn the_systemd_unit_is_one_that_systemd_takes() {
         "{complaints}"
     );
 }
+
+/// systemd's own judgement, from 0 (nothing is exposed) to 10.
+#[test]
+fn the_systemd_unit_leaves_little_exposed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("netwatch-server.service");
+    std::fs::write(&path, &blocks("ini")[0]).unwrap();
+    let judged = Command::new("systemd-analyze")
+        .args(["security", "--offline=yes", "--no-pager", "--threshold=20"])
+        .arg(&path)
+        .output()
+        .expect("systemd-analyze; run scripts/install-test-tools");
+    let judged_as = String::from_utf8_lossy(&judged.stdout).into_owned();
+    // The threshold is ten times the number that is shown.
+    assert!(judged.status.success(), "{judged_as}");
+}

@@ -1,5 +1,6 @@
 //! Servers under test: the native host, and the component in a stock runtime.
 
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -58,27 +59,48 @@ pub fn address_of(child: &mut Child) -> SocketAddr {
 /// `"verify"`), built at the first call.
 pub fn trapping_component() -> &'static Path {
     static BUILT: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
-    BUILT.get_or_init(|| {
-        let target = binaries()
-            .parent()
-            .expect("the target directory")
-            .join("trapping");
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
-        let status = Command::new(cargo)
-            .current_dir(workspace.expect("the workspace"))
-            .args(["build", "--release", "--locked", "--quiet"])
-            .args(["-p", "netwatch-guest", "--lib", "--features", "traps"])
-            .args(["--target", "wasm32-wasip2", "--target-dir"])
-            .arg(&target)
-            .env_remove("CARGO_ENCODED_RUSTFLAGS")
-            .status();
-        assert!(
-            status.expect("cargo").success(),
-            "the component does not build"
-        );
-        target.join("wasm32-wasip2/release/netwatch_guest.wasm")
-    })
+    BUILT.get_or_init(|| component("netwatch-guest", "trapping", Some("traps")))
+}
+
+/// A component that means harm (`tests/hostile/`), built at the first call.
+pub fn hostile_component() -> &'static Path {
+    static BUILT: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
+    BUILT.get_or_init(|| component("netwatch-hostile", "hostile", None))
+}
+
+/// The same, importing what no component gets: `outgoing` (HTTP requests) or
+/// `sockets`.
+pub fn grasping_component(feature: &str) -> PathBuf {
+    component(
+        "netwatch-hostile",
+        &format!("hostile-{feature}"),
+        Some(feature),
+    )
+}
+
+/// Builds a package as a component, in a target directory of its own.
+fn component(package: &str, folder: &str, feature: Option<&str>) -> PathBuf {
+    let target = binaries()
+        .parent()
+        .expect("the target directory")
+        .join(folder);
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    let status = Command::new(cargo)
+        .current_dir(workspace.expect("the workspace"))
+        .args(["build", "--release", "--locked", "--quiet"])
+        .args(["-p", package, "--lib"])
+        .args(feature.map(|feature| format!("--features={feature}")))
+        .args(["--target", "wasm32-wasip2", "--target-dir"])
+        .arg(&target)
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .status();
+    assert!(
+        status.expect("cargo").success(),
+        "the component does not build"
+    );
+    let name = package.replace('-', "_");
+    target.join(format!("wasm32-wasip2/release/{name}.wasm"))
 }
 
 /// A server with some settings, not started.
@@ -163,6 +185,11 @@ impl Server {
         self.log.try_iter().collect()
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its resident memory, MiB.
     pub fn resident_mib(&self) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());
@@ -180,9 +207,18 @@ impl Server {
 
     /// SIGTERM
     pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// SIGHUP: read the configuration again.
+    pub fn reload(&self) {
+        self.signal(Signal::HUP);
+    }
+
+    fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.id()).expect("a process id");
-        let pid = rustix::process::Pid::from_raw(id).expect("a process id");
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("a signal sent");
+        let pid = Pid::from_raw(id).expect("a process id");
+        kill_process(pid, signal).expect("a signal sent");
     }
 
     /// SIGTERM, and what it exits with.

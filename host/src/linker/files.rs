@@ -132,23 +132,42 @@ async fn open_at(
     } else {
         <State as WasiFilesystemView>::filesystem
     };
+    if !store.with(|mut store| begin(store.get())) {
+        return Ok((Err(ErrorCode::InsufficientMemory),));
+    }
     let files = store.with_getter::<WasiFilesystem>(filesystem);
     let opened = WasiFilesystem::open_at(&files, fd, path_flags, path, open_flags, flags).await;
-    let opened = result(opened)?;
-    if let (Ok(fd),) = &opened {
-        store.with(|mut store| remember(store.get(), fd, publishing))?;
-    }
-    Ok(opened)
+    let opened = result(opened);
+    store.with(|mut store| end(store.get(), opened.as_ref().ok(), publishing))?;
+    opened
 }
 
-/// Lets the quota know of a file that may be unlinked while it is open.
-fn remember(state: &mut State, fd: &Resource<Descriptor>, publishing: bool) -> Result<()> {
-    let quota = Arc::clone(state.quota());
-    if quota.is_limited()
-        && let Descriptor::File(file) = state.table().get(fd)?
-    {
-        quota.opened(&file.file, publishing);
+/// Whether one more may be open.
+fn begin(state: &mut State) -> bool {
+    let room = state.open_files().begin();
+    if !room {
+        state.quota().refuse_open();
     }
+    room
+}
+
+/// Notes what was opened, also for the quota: it may be unlinked while it is open.
+fn end(state: &mut State, opened: Option<&Opened>, publishing: bool) -> Result<()> {
+    let Some((Ok(fd),)) = opened else {
+        state.open_files().end(None);
+        return Ok(());
+    };
+    let quota = Arc::clone(state.quota());
+    let held = match state.table().get(fd)? {
+        Descriptor::File(file) => {
+            if quota.is_limited() {
+                quota.opened(&file.file, publishing);
+            }
+            Arc::clone(&file.file)
+        }
+        Descriptor::Dir(dir) => Arc::clone(&dir.dir),
+    };
+    state.open_files().end(Some(&held));
     Ok(())
 }
 

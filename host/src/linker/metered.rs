@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::sync::oneshot;
 use wasmtime::component::{
-    Access, FutureReader, Linker, Resource, Source, StreamConsumer, StreamReader, StreamResult,
+    Access, Accessor, FutureReader, Linker, Resource, Source, StreamConsumer, StreamReader,
+    StreamResult,
 };
 use wasmtime::{Result, StoreContextMut};
 use wasmtime_wasi::filesystem::{Descriptor, OpenMode, WasiFilesystem, WasiFilesystemView};
@@ -59,15 +60,7 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
             })
         },
     )?;
-    interface.func_wrap_concurrent("[method]descriptor.symlink-at", |store, (fd, old, new)| {
-        Box::pin(async move {
-            if charge_name(store) == Metered::Refused {
-                return Ok::<Done, wasmtime::Error>((Err(ErrorCode::Quota),));
-            }
-            let store = store.with_getter::<WasiFilesystem>(WasiFilesystemView::filesystem);
-            result(WasiFilesystem::symlink_at(&store, fd, old, new).await)
-        })
-    })?;
+    interface.func_wrap_concurrent("[method]descriptor.symlink-at", no_symlink)?;
     interface.func_wrap_concurrent(
         "[method]descriptor.link-at",
         |store, (fd, flags, old, to, new)| {
@@ -80,6 +73,17 @@ pub(super) fn link(linker: &mut Linker<State>) -> Result<()> {
             })
         },
     )
+}
+
+type Linking = (Resource<Descriptor>, String, String);
+
+/// Refuses to make a symbolic link. The component could not follow it out of its
+/// directory, but whoever else looks into that directory might.
+fn no_symlink(
+    _: &Accessor<State>,
+    _: Linking,
+) -> Pin<Box<dyn Future<Output = Result<Done>> + Send + '_>> {
+    Box::pin(async { Ok((Err(ErrorCode::NotPermitted),)) })
 }
 
 /// Charges what a file would grow by.
@@ -163,9 +167,19 @@ struct Writer {
 }
 
 impl Writer {
+    /// Bytes by which a file becomes longer when so many are written. What is
+    /// overwritten is not charged again, and a hole as if it were full.
+    fn growth(&self, bytes: u64) -> io::Result<u64> {
+        let Some(offset) = self.offset else {
+            return Ok(bytes);
+        };
+        let length = self.file.metadata()?.len();
+        Ok(offset.saturating_add(bytes).saturating_sub(length))
+    }
+
     fn put(&mut self, bytes: &[u8]) -> std::result::Result<usize, ErrorCode> {
-        let length = bytes.len() as u64;
-        if !self.quota.charge_bytes(length, self.publishing) {
+        let growth = self.growth(bytes.len() as u64).map_err(ErrorCode::from)?;
+        if growth > 0 && !self.quota.charge_bytes(growth, self.publishing) {
             return Err(ErrorCode::Quota);
         }
         let put = match self.offset {

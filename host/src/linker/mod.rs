@@ -3,6 +3,9 @@
 
 mod files;
 mod metered;
+mod open_files;
+
+pub(crate) use open_files::OpenFiles;
 
 use crate::state::State;
 use wasmtime::component::{HasData, Linker, ResourceTable};

@@ -10,6 +10,8 @@ pub(crate) struct CpuAccount {
     used: AtomicU64,
     /// Times an instance had to wait.
     throttled: AtomicU64,
+    /// Instances that did not give up control.
+    ran_away: AtomicU64,
     bucket: Mutex<Bucket>,
 }
 
@@ -25,6 +27,7 @@ impl CpuAccount {
         CpuAccount {
             used: AtomicU64::new(0),
             throttled: AtomicU64::new(0),
+            ran_away: AtomicU64::new(0),
             bucket: Mutex::new(Bucket {
                 allowance,
                 balance: allowance.unwrap_or_default().as_secs_f64(),
@@ -58,6 +61,16 @@ impl CpuAccount {
     /// How often an instance had to wait for its allowance.
     pub(crate) fn throttled(&self) -> u64 {
         self.throttled.load(Ordering::Relaxed)
+    }
+
+    /// An instance is ended because it does not give up control.
+    pub(crate) fn note_runaway(&self) {
+        self.ran_away.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many instances did not give up control.
+    pub(crate) fn ran_away(&self) -> u64 {
+        self.ran_away.load(Ordering::Relaxed)
     }
 
     fn bucket(&self) -> std::sync::MutexGuard<'_, Bucket> {

@@ -9,6 +9,7 @@
 //! what is current when it comes and keeps that to its end, and a crew is only
 //! stopped when nobody has it any more ([`reload`]).
 
+mod apart;
 mod cpu;
 mod crew;
 mod directory;
@@ -17,15 +18,18 @@ mod options;
 mod premises;
 mod quota;
 mod reload;
+mod usage;
 
+pub(crate) use apart::keep_apart;
 pub(crate) use cpu::{CpuAccount, ThreadCpu, thread_cpu};
 pub(crate) use crew::Crew;
 pub(crate) use directory::{Directory, Found};
 pub(crate) use idle::watch as watch_idle;
-pub(crate) use options::{Bounds, ComponentOptions, TenantOptions, roll_call};
+pub(crate) use options::{Bounds, ComponentOptions, TenantOptions, data_root, roll_call};
 pub(crate) use premises::Premises;
-pub(crate) use quota::{Quota, count_directory};
+pub(crate) use quota::Quota;
 pub(crate) use reload::{Changes, Landlord};
+pub(crate) use usage::count_directory;
 
 use crate::budget::Budget;
 use crate::component::Loaded;

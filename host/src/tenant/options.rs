@@ -4,11 +4,12 @@ use crate::config::{Reader, data_dir};
 use crate::config_file::{Entry, Roll};
 use crate::edge::{RateOptions, StoreClient};
 use crate::limits;
+use crate::real_path::real_path;
 use crate::settings::SETTINGS;
 use crate::sources::Sources;
 use netwatch_guest::config::{Settings, parse_bytes};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -186,8 +187,7 @@ pub(crate) fn roll_call(
     roll: &Roll,
     wrong: &mut Vec<String>,
 ) -> Vec<TenantOptions> {
-    let root = sources.of_tenant(&Entry::default(), &roll.defaults);
-    let root = data_dir(&root);
+    let root = data_root(sources, roll);
     for name in ["INGEST_KEY", "READ_TOKEN"] {
         if let Some((source, _)) = sources.find(name) {
             wrong.push(format!(
@@ -222,6 +222,11 @@ pub(crate) fn roll_call(
         tenants.push(tenant);
     }
     tenants
+}
+
+/// The directory in which tenants have theirs, unless they are told of another.
+pub(crate) fn data_root(sources: &Sources, roll: &Roll) -> PathBuf {
+    data_dir(&sources.of_tenant(&Entry::default(), &roll.defaults))
 }
 
 /// What must be one tenant's alone.
@@ -273,7 +278,7 @@ impl Seen {
             }
             _ => {}
         }
-        let directory = whole(&tenant.data_dir);
+        let directory = real_path(&tenant.data_dir);
         let other = self
             .directories
             .iter()
@@ -304,24 +309,4 @@ fn is_host(host: &str) -> bool {
         .is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok());
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     address || (!host.is_empty() && host.len() <= 253 && host.bytes().all(allowed))
-}
-
-/// The path that a directory has in the end: what exists of it without links,
-/// the rest as it is written.
-fn whole(path: &Path) -> PathBuf {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let mut rest = Vec::new();
-    let mut existing = path.as_path();
-    loop {
-        if let Ok(found) = existing.canonicalize() {
-            return rest.iter().rev().fold(found, |path, part| path.join(part));
-        }
-        match (existing.file_name(), existing.parent()) {
-            (Some(name), Some(parent)) => {
-                rest.push(name.to_owned());
-                existing = parent;
-            }
-            _ => return path,
-        }
-    }
 }

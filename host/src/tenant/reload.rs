@@ -11,6 +11,7 @@ use super::{Crew, Directory, Premises, Tenant, TenantOptions, Terms};
 use crate::budget::Budget;
 use crate::component::Components;
 use crate::config::{ConfigError, Options};
+use crate::confine::Roots;
 use crate::limits;
 use crate::server::StartError;
 use arc_swap::ArcSwap;
@@ -42,6 +43,8 @@ pub(crate) struct Landlord {
     components: Arc<Components>,
     directory: Arc<ArcSwap<Directory>>,
     bodies: Budget,
+    /// Where directories can be.
+    roots: Roots,
     /// One change at a time.
     estate: Mutex<Estate>,
 }
@@ -98,6 +101,7 @@ impl Landlord {
             components: Arc::new(components),
             directory: Arc::default(),
             bodies: Budget::new(limits::ALL_BODY_BYTES_IN_FLIGHT),
+            roots: options.roots.clone(),
             estate: Mutex::default(),
         };
         let mut tenants = Vec::with_capacity(options.tenants.len());
@@ -176,6 +180,8 @@ impl Landlord {
                     tenants.push(Arc::clone(known));
                 }
                 None => {
+                    let reached = self.roots.reach(&wanted.data_dir);
+                    reached.map_err(|reason| failed(StartError::OutOfReach(reason)))?;
                     let premises = estate.premises(&wanted.data_dir, Some(address));
                     let premises = premises.map_err(failed)?;
                     tenants.push(Arc::new(Tenant::new(premises, terms, &self.bodies)));

@@ -40,10 +40,26 @@ impl<B: Send + Unpin + 'static> AccessorTask<State> for CallTask<B> {
         });
         // Whether the body could be read is the component's concern.
         drop(received);
+        let complain = |about: std::fmt::Arguments<'_>| {
+            store.with(|mut store| store.get().log().complain(&about.to_string()));
+        };
         let response = match service.handle(store, request).await? {
-            Ok(response) => store.with(|store| response.into_http(store, async { Ok(()) }))?,
+            Ok(response) => {
+                let response = store.with(|store| response.into_http(store, async { Ok(()) }))?;
+                // Of another protocol, or an answer before the answer: a proxy
+                // would take what follows for something else.
+                if response.status().is_informational() {
+                    let status = response.status();
+                    complain(format_args!("the component answers with status {status}"));
+                    failed()
+                } else {
+                    response
+                }
+            }
             Err(code) => {
-                tracing::warn!(?code, "the component failed to answer a request");
+                complain(format_args!(
+                    "the component failed to answer a request: {code:?}"
+                ));
                 failed()
             }
         };

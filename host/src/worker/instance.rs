@@ -117,6 +117,9 @@ impl Instance {
             watched(&usage, duty.finish()).await
         });
         let ended = run.await.and_then(|finished| finished);
+        // What it was refused in its last second is else not counted.
+        seat.meter
+            .watched(usage.memory_bytes(), usage.take_refused_growth());
         drop(store);
         drop(entry);
         ended
