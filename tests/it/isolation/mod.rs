@@ -11,7 +11,6 @@ mod reload;
 use super::*;
 use netwatch_tests::client::{Reply, get, send};
 use netwatch_tests::server::{hostile_component, native};
-use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
