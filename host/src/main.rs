@@ -2,7 +2,7 @@
 
 use netwatch_server::{
     Command, Configuration, Confinement, LogFormat, Options, Reach, RunningServer, Server, Signal,
-    StartError, command, confine, signals, start_log,
+    command, confine, signals, start_log,
 };
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -61,7 +61,7 @@ async fn serve(
     let greeting = options.clone();
     let server = match Server::start(options, configuration).await {
         Ok(server) => server,
-        Err(error @ StartError::Locked { .. }) => return fail(&error.to_string(), MISUSE),
+        Err(error) if error.is_locked() => return fail(&error.to_string(), MISUSE),
         Err(error) => return fail(&error.to_string(), 1),
     };
     greet(&server, &greeting, made_up);

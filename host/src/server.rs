@@ -42,6 +42,8 @@ pub enum StartError {
     Thread(io::Error),
     /// The process has confined itself and cannot get there.
     OutOfReach(String),
+    /// One of many tenants cannot be served.
+    Tenant(String, Box<StartError>),
 }
 
 impl fmt::Display for StartError {
@@ -72,11 +74,23 @@ impl fmt::Display for StartError {
             StartError::Component(reason) => write!(f, "the component does not start: {reason}"),
             StartError::Thread(error) => write!(f, "a worker does not start: {error}"),
             StartError::OutOfReach(reason) => f.write_str(reason),
+            StartError::Tenant(name, error) => write!(f, "tenant {name:?}: {error}"),
         }
     }
 }
 
 impl std::error::Error for StartError {}
+
+impl StartError {
+    /// Whether another server has a directory that this one was told to use.
+    pub fn is_locked(&self) -> bool {
+        match self {
+            StartError::Locked { .. } => true,
+            StartError::Tenant(_, error) => error.is_locked(),
+            _ => false,
+        }
+    }
+}
 
 /// A server that serves.
 pub struct RunningServer {

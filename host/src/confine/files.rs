@@ -20,12 +20,8 @@ const STORE: BitFlags<AccessFs> = make_bitflags!(AccessFs::{
 
 /// What the C library, the allocator and Wasmtime look at while they work. None
 /// of it is needed: each has another way where it cannot.
-const SYSTEM: [&str; 4] = [
-    "/dev/null",
-    "/dev/urandom",
-    "/proc/self",
-    "/sys/devices/system/cpu",
-];
+const SYSTEM_FILES: [&str; 2] = ["/dev/null", "/dev/urandom"];
+const SYSTEM_DIRECTORIES: [&str; 2] = ["/proc/self", "/sys/devices/system/cpu"];
 
 /// Restricts the calling thread and all it will start. Says how far.
 ///
@@ -68,12 +64,12 @@ fn rules(reach: &Reach) -> Result<RulesetCreated, RulesetError> {
             rules = allow(rules, &directory, AccessFs::ReadFile.into())?;
         }
     }
-    for path in SYSTEM {
-        rules = allow(
-            rules,
-            Path::new(path),
-            AccessFs::ReadFile | AccessFs::ReadDir,
-        )?;
+    let look = AccessFs::ReadFile | AccessFs::ReadDir;
+    for path in SYSTEM_FILES {
+        rules = allow(rules, Path::new(path), AccessFs::ReadFile.into())?;
+    }
+    for path in SYSTEM_DIRECTORIES {
+        rules = allow(rules, Path::new(path), look)?;
     }
     Ok(rules)
 }

@@ -105,10 +105,14 @@ impl Landlord {
             estate: Mutex::default(),
         };
         let mut tenants = Vec::with_capacity(options.tenants.len());
-        for options in &options.tenants {
-            let terms = landlord.terms(options).await?;
+        for wanted in &options.tenants {
+            let failed = |error| match options.hosting {
+                true => StartError::Tenant(wanted.name.clone(), Box::new(error)),
+                false => error,
+            };
+            let terms = landlord.terms(wanted).await.map_err(failed)?;
             let mut estate = landlord.estate.lock().await;
-            let premises = estate.premises(&options.data_dir, None)?;
+            let premises = estate.premises(&wanted.data_dir, None).map_err(failed)?;
             tenants.push(Arc::new(Tenant::new(premises, terms, &landlord.bodies)));
         }
         let directory = match tenants.pop() {
