@@ -44,7 +44,9 @@ fn a_confined_server_stores_publishes_and_answers() {
             assert!(found.iter().all(|found| found == value), "{line} {found:?}");
         }
         let log = server.log().join("\n");
-        let held = "\"files\":\"held\",\"calls\":\"held\",\"sockets\":\"held\"";
+        // Kernels differ in how much of it they know.
+        assert!(log.contains("\"files\":\"held"), "{log}");
+        let held = "\"calls\":\"held\",\"sockets\":\"held\"";
         assert!(log.contains(held), "{log}");
         if round == 0 {
             server.kill();
