@@ -71,6 +71,7 @@ fn no_recipe_of_the_readme_is_left_out_here() {
         "group=/geo/country",
         "promtool",
         "netwatch-server verify",
+        "netwatch-server tenants",
     ];
     for block in blocks("sh") {
         let times = tested.iter().filter(|text| block.contains(**text)).count();
@@ -356,4 +357,29 @@ fn the_systemd_unit_leaves_little_exposed() {
     let judged_as = String::from_utf8_lossy(&judged.stdout).into_owned();
     // The threshold is ten times the number that is shown.
     assert!(judged.status.success(), "{judged_as}");
+}
+
+#[test]
+fn many_tenants_are_served_from_the_config_file_of_the_readme() {
+    let dir = tempfile::tempdir().unwrap();
+    let ports = [free_port(), free_port()].map(|port| port.to_string());
+    let on_free_ports = |text: &str| text.replace("8080", &ports[0]).replace("8081", &ports[1]);
+    let mut configs = blocks("toml");
+    configs.retain(|config| config.contains("[[tenant]]"));
+    assert_eq!(configs.len(), 1);
+    let config = on_free_ports(&configs[0]);
+    std::fs::write(dir.path().join("netwatch.toml"), config).unwrap();
+    let shown = said(&shell(
+        dir.path(),
+        &on_free_ports(&block("netwatch-server tenants")),
+    ));
+    assert_eq!(shown.matches("{\"accepted\":1}").count(), 2, "{shown}");
+    assert!(!shown.contains("secret-of-acme"), "{shown}");
+    for expected in ["tenant acme, hosts acme.example", "globex", "[\"initech\"]"] {
+        assert!(shown.contains(expected), "{expected}: {shown}");
+    }
+    for tenant in ["acme", "globex"] {
+        let folder = dir.path().join("data/tenants").join(tenant);
+        assert_eq!(files::lines(&folder).len(), 1, "{tenant}");
+    }
 }
