@@ -1,7 +1,7 @@
 //! The whole server with the embedded component, started in this process.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use netwatch_server::{Options, RunningServer, Server, StartError};
+use netwatch_server::{Configuration, Options, RunningServer, Server, StartError};
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
@@ -20,7 +20,9 @@ fn options(directory: &Path) -> Options {
 
 async fn start() -> (TempDir, RunningServer) {
     let directory = tempfile::tempdir().unwrap();
-    let server = Server::start(options(directory.path())).await.unwrap();
+    let server = Server::start(options(directory.path()), Configuration::default())
+        .await
+        .unwrap();
     (directory, server)
 }
 
@@ -110,7 +112,7 @@ async fn a_body_beyond_the_limit_is_refused_before_it_is_sent() {
 #[tokio::test]
 async fn a_second_server_on_the_directory_learns_who_has_it() {
     let (directory, server) = start().await;
-    match Server::start(options(directory.path())).await {
+    match Server::start(options(directory.path()), Configuration::default()).await {
         Err(StartError::Locked { holder, .. }) => {
             assert_eq!(holder.pid, Some(std::process::id()));
             assert_eq!(holder.address, Some(server.address().to_string()));
