@@ -131,7 +131,7 @@ pub(crate) async fn answer_logged(
     let sender = edge.sender(request.headers(), context.peer, context.https);
     let request = request.map(|body| edge.paced(body, &context.presence));
     let found = match sane(context, &request, &flight) {
-        Ok(()) => find(context, request),
+        Ok(()) => find(context, request, &sender),
         Err(malformed) => Err(malformed),
     };
     let mut audience = Audience::Anybody;
@@ -172,7 +172,7 @@ pub(crate) async fn answer_logged(
     if headers.contains_key(CONNECTION) {
         context.presence.set_refused();
     }
-    answer.map(|body| Passing::new(body, &context.presence, flight))
+    answer.map(|body| Passing::new(body, flight))
 }
 
 /// Refuses what is malformed, whoever it is for.
@@ -187,12 +187,14 @@ fn sane(context: &Context, request: &Request<Paced>, flight: &InFlight) -> Resul
 }
 
 /// The tenant a request is for, and the request as that tenant sees it.
-fn find(context: &Context, request: Request<Paced>) -> Result<(Found, Request<Paced>), HttpAnswer> {
+fn find(
+    context: &Context,
+    request: Request<Paced>,
+    sender: &Sender,
+) -> Result<(Found, Request<Paced>), HttpAnswer> {
     let (mut head, body) = request.into_parts();
     let Some(found) = context.shared.tenants.load().find(&head) else {
-        let detail = "nobody is served here: neither the host, nor the path, nor a key leads to a \
-                      tenant of this server";
-        return Err(answer::nobody(&Problem::new(404, "no-tenant", detail)));
+        return Err(nobody_there(context, sender));
     };
     if found.prefix > 0 {
         if head.uri.path().len() == found.prefix && head.method == http::Method::GET {
@@ -201,6 +203,19 @@ fn find(context: &Context, request: Request<Paced>) -> Result<(Found, Request<Pa
         without_prefix(&mut head, found.prefix);
     }
     Ok((found, Request::from_parts(head, body)))
+}
+
+/// Says that there is no such tenant, as often as a client may ask: or names and
+/// keys could be tried without end.
+fn nobody_there(context: &Context, sender: &Sender) -> HttpAnswer {
+    if let Err(exceeded) = context.edge().check_client(sender) {
+        let mut refused = answer::nobody(&exceeded.problem());
+        exceeded.add_to(refused.headers_mut());
+        return refused;
+    }
+    let detail = "nobody is served here: neither the host, nor the path, nor a key leads to a \
+                  tenant of this server";
+    answer::nobody(&Problem::new(404, "no-tenant", detail))
 }
 
 /// Takes what led to the tenant off the path. All links of a tenant are relative.

@@ -35,7 +35,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (edge, presence) = (context.edge(), &context.presence);
-    let wire = Wire::new(stream, Arc::clone(presence), Arc::clone(&edge.limited));
+    let wire = Wire::new(stream, Arc::clone(presence));
     let service = service_fn(move |request| async move {
         Ok::<_, Infallible>(answer_logged(context, request).await)
     });

@@ -76,7 +76,7 @@ fn heads_bodies_and_idle_connections_are_given_up_in_time() {
 }
 
 #[test]
-fn a_client_that_does_not_read_is_given_up_and_one_that_reads_slowly_is_not() {
+fn a_client_that_does_not_read_is_given_up() {
     let dir = tempfile::tempdir().unwrap();
     let server = quick(Kind::Native, dir.path());
     let address = server.address;
@@ -118,6 +118,22 @@ fn one_client_has_so_many_connections_and_others_theirs() {
         send(address, "GET", "/healthz", &[], b"").is_ok_and(|reply| reply.status == 200)
     });
     assert!(limited(address, "client-connections") >= 1.0);
+}
+
+#[test]
+fn where_everybody_is_being_served_a_newcomer_is_told_to_come_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(Kind::Native, dir.path(), &[("MAX_CONNECTIONS", "2")]);
+    let address = server.address;
+    let held = [(); 2].map(|()| begun(address, HEAD));
+    let third = rest(begun(address, "")).unwrap();
+    assert!(third.starts_with("HTTP/1.1 503"), "{third}");
+    assert!(third.contains("retry-after: "), "{third}");
+    // Their bodies have had the time that honest ones need.
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(get(address, "/healthz").status, 200);
+    assert!(limited(address, "connections") >= 1.0);
+    drop(held);
 }
 
 /// A connection from an address of this machine.

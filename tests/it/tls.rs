@@ -146,3 +146,86 @@ fn a_certificate_that_cannot_be_used_stops_the_start() {
         "{said}"
     );
 }
+
+/// A frame of HTTP/2 (RFC 9113 §4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
+    [&head, payload].concat()
+}
+
+/// `GET path`, as a stream that ends with it, in HPACK without its tables.
+fn asking(stream: u32, path: &str) -> Vec<u8> {
+    let mut block = vec![0x82, 0x87, 0x01, 9];
+    block.extend_from_slice(b"localhost");
+    block.extend_from_slice(&[0x04, u8::try_from(path.len()).unwrap()]);
+    block.extend_from_slice(path.as_bytes());
+    frame(1, 5, stream, &block)
+}
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A client that sends these frames and nothing else, until it is left.
+fn http2(server: &Server, frames: &[u8]) -> std::process::Child {
+    let mut client = Command::new("openssl")
+        .args(["s_client", "-quiet", "-alpn", "h2", "-connect"])
+        .arg(server.address.to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("openssl");
+    let stdin = client.stdin.as_mut().unwrap();
+    // It may be left before all is sent.
+    let _ = stdin.write_all(&[PREFACE, frames].concat());
+    let _ = stdin.flush();
+    client
+}
+
+/// What was answered until the server left, which it must.
+fn left(mut client: std::process::Child, patience: Duration) -> Vec<u8> {
+    until("the server leaves", patience, || {
+        client.try_wait().unwrap().is_some()
+    });
+    let mut answer = Vec::new();
+    let _ = client.stdout.take().unwrap().read_to_end(&mut answer);
+    answer
+}
+
+#[test]
+fn a_flood_of_resets_ends_the_connection_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, cert) = secure(dir.path(), &[]);
+    let mut frames = frame(4, 0, 0, &[]);
+    for number in 0..20_000 {
+        let stream = 2 * number + 1;
+        frames.extend_from_slice(&asking(stream, "/openapi.json"));
+        frames.extend_from_slice(&frame(3, 0, stream, &8_u32.to_be_bytes()));
+    }
+    let client = http2(&server, &frames);
+    let (fine, said) = curl(&server, &cert, "/healthz", &["--http2"]);
+    assert!(fine, "{said}");
+    let answer = left(client, Duration::from_secs(20));
+    // ENHANCE_YOUR_CALM, in a GOAWAY.
+    let calm = 11_u32.to_be_bytes();
+    assert!(answer.windows(4).any(|four| four == calm), "{answer:?}");
+}
+
+#[test]
+fn a_client_that_gives_its_answers_no_room_is_given_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, cert) = secure(dir.path(), &[]);
+    // SETTINGS_INITIAL_WINDOW_SIZE = 0
+    let mut frames = frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]);
+    for stream in [1, 3, 5] {
+        frames.extend_from_slice(&asking(stream, "/openapi.json"));
+    }
+    let mut client = http2(&server, &frames);
+    // Pings are answered by nobody here, so the ping's patience ends it, or that
+    // for the answers.
+    until("it is given up", Duration::from_secs(60), || {
+        client.try_wait().unwrap().is_some()
+    });
+    let (fine, said) = curl(&server, &cert, "/healthz", &[]);
+    assert!(fine, "{said}");
+}

@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_nobody_takes_stalls_the_connection_and_one_that_is_taken_does_not() {
-        let presence = Presence::new(Instant::now());
+        let presence = Presence::new(Instant::now(), Default::default());
         let _request = presence.begin(Instant::now());
         let mut watch = Watch::default();
         presence.gave();
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_connection_without_a_request_is_idle_after_a_while() {
-        let presence = Presence::new(Instant::now());
+        let presence = Presence::new(Instant::now(), Default::default());
         let mut watch = Watch::default();
         assert_eq!(watch.look(&presence, Instant::now()), Outlook::Fine);
         assert_eq!(watch.look(&presence, later()), Outlook::Idle);

@@ -93,7 +93,7 @@ impl Lobby {
                 None
             })?,
         };
-        let presence = Presence::new(self.epoch);
+        let presence = Presence::new(self.epoch, Arc::clone(&self.limited));
         let mut present = self.present();
         let number = present.next;
         present.next += 1;

@@ -10,9 +10,9 @@
 //!
 //! A request's way: [`heads`] judges its head, [`forwarded`] says who sent it,
 //! [`rates`] whether it is one too many, [`pseudonym`] what is kept of its sender;
-//! its body is [`pace`]d, its answer
-//! [`hardening`]ed and [`passing`] out. [`limited`] counts what was turned away,
-//! [`refusal`] writes answers where hyper does not.
+//! its body is [`pace`]d, its answer [`hardening`]ed and [`passing`] out.
+//! [`limited`] counts what was turned away, [`refusal`] writes answers where hyper
+//! does not.
 //!
 //! The edge knows no tenant and no route but their limits.
 
@@ -120,7 +120,7 @@ impl Edge {
 
     /// A request's body, which has to come at some speed.
     pub(crate) fn paced(&self, body: Incoming, presence: &Arc<Presence>) -> Paced {
-        Paced::new(body, self.pace, presence, &self.limited)
+        Paced::new(body, self.pace, presence)
     }
 
     /// Counts a request of a client.

@@ -1,6 +1,6 @@
 //! A request's body, which has to come at some speed.
 
-use super::limited::{Limit, Limited};
+use super::limited::Limit;
 use super::presence::Presence;
 use super::rates::{Exceeded, TenantRates};
 use crate::limits;
@@ -25,7 +25,6 @@ pub(crate) struct Paced<B = Incoming> {
     body: B,
     pace: Pace,
     presence: Arc<Presence>,
-    limited: Arc<Limited>,
     /// What its bytes count against, where its length was not announced.
     rates: Option<Arc<TenantRates>>,
     bytes: u64,
@@ -87,12 +86,7 @@ impl fmt::Display for BodyError {
 impl std::error::Error for BodyError {}
 
 impl<B: Body> Paced<B> {
-    pub(crate) fn new(
-        body: B,
-        pace: Pace,
-        presence: &Arc<Presence>,
-        limited: &Arc<Limited>,
-    ) -> Paced<B> {
+    pub(crate) fn new(body: B, pace: Pace, presence: &Arc<Presence>) -> Paced<B> {
         if body.is_end_stream() {
             presence.received();
         }
@@ -100,7 +94,6 @@ impl<B: Body> Paced<B> {
             body,
             pace,
             presence: Arc::clone(presence),
-            limited: Arc::clone(limited),
             rates: None,
             bytes: 0,
             waited: Duration::ZERO,
@@ -170,7 +163,7 @@ where
         loop {
             let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) else {
                 ready!(self.poll_wait(context));
-                self.limited.count(Limit::BodyRate);
+                self.presence.limited.count(Limit::BodyRate);
                 return Poll::Ready(Some(Err(BodyError::TooSlow)));
             };
             self.end_wait();
@@ -240,14 +233,14 @@ mod tests {
 
     /// Bytes that came, whether that was all, and what the connection did then.
     fn read(pace: Pace, pause: Duration) -> (usize, bool, Doing) {
-        let presence = Presence::new(Instant::now());
+        let presence = Presence::new(Instant::now(), Arc::default());
         let _request = presence.begin(Instant::now());
         let body = Trickle {
             left: 10,
             pause,
             next: None,
         };
-        let mut body = Paced::new(body, pace, &presence, &Arc::default());
+        let mut body = Paced::new(body, pace, &presence);
         let reading = async {
             let mut bytes = 0;
             while let Some(frame) = body.frame().await {

@@ -1,35 +1,37 @@
 //! The body of an answer on its way out, which keeps its request in flight.
+//!
+//! Whoever sends it asks for more when there is room. Until it asks for the first
+//! time, and again after each piece, something is owed to the client: a client that
+//! gives no room at all owes us that.
 
-use super::presence::{InFlight, Presence};
+use super::presence::InFlight;
 use crate::answer::AnswerBody;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// A body, and what ends with it.
 pub(crate) struct Passing {
     body: AnswerBody,
-    presence: Arc<Presence>,
-    /// Bytes were given, and nothing was asked for since.
+    /// Nothing was asked for since something was there.
     gave: bool,
-    _request: InFlight,
+    request: InFlight,
 }
 
 impl Passing {
-    pub(crate) fn new(body: AnswerBody, presence: &Arc<Presence>, request: InFlight) -> Passing {
+    pub(crate) fn new(body: AnswerBody, request: InFlight) -> Passing {
+        request.presence().gave();
         Passing {
             body,
-            presence: Arc::clone(presence),
-            gave: false,
-            _request: request,
+            gave: true,
+            request,
         }
     }
 
     fn settle(&mut self) {
         if std::mem::take(&mut self.gave) {
-            self.presence.took();
+            self.request.presence().took();
         }
     }
 }
@@ -46,7 +48,7 @@ impl Body for Passing {
         let frame = Pin::new(&mut self.body).poll_frame(context);
         if let Poll::Ready(Some(Ok(_))) = &frame {
             self.gave = true;
-            self.presence.gave();
+            self.request.presence().gave();
         }
         frame
     }

@@ -1,6 +1,7 @@
 //! A connection as others see it: what it is doing, and since when.
 
 use super::fault::Fault;
+use super::limited::Limited;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -24,6 +25,9 @@ pub(crate) struct Presence {
     /// Milliseconds since `epoch`, and [`Doing`] in the lowest two bits.
     phase: AtomicU64,
     epoch: Instant,
+    /// Here, since it is asked for with every request: counting references to what
+    /// all threads share would cost more than the rest.
+    pub(crate) limited: Arc<Limited>,
     /// Requests that have begun and whose answers have not been passed on.
     in_flight: AtomicU32,
     /// Requests that have begun in all.
@@ -44,10 +48,11 @@ pub(crate) struct Presence {
 }
 
 impl Presence {
-    pub(crate) fn new(epoch: Instant) -> Arc<Presence> {
+    pub(crate) fn new(epoch: Instant, limited: Arc<Limited>) -> Arc<Presence> {
         let presence = Presence {
             phase: AtomicU64::new(0),
             epoch,
+            limited,
             in_flight: AtomicU32::new(0),
             requests: AtomicU32::new(0),
             fault_from: AtomicU32::new(0),
@@ -186,6 +191,10 @@ pub(crate) struct InFlight {
 }
 
 impl InFlight {
+    pub(crate) fn presence(&self) -> &Presence {
+        &self.presence
+    }
+
     /// What was wrong with the request's head, or with one before it.
     pub(crate) fn fault(&self) -> Option<Fault> {
         let fault = Fault::from_number(self.presence.fault.load(Ordering::Relaxed))?;
@@ -218,7 +227,7 @@ mod tests {
     #[test]
     fn a_connection_waits_receives_answers_and_waits_again() {
         let epoch = Instant::now();
-        let presence = Presence::new(epoch);
+        let presence = Presence::new(epoch, Arc::default());
         assert_eq!(presence.phase().0, Doing::Waiting);
         let mut request = presence.begin(epoch + Duration::from_millis(70));
         assert_eq!(presence.phase(), (Doing::Receiving, 70));
@@ -238,7 +247,7 @@ mod tests {
 
     #[test]
     fn a_fault_counts_for_its_head_and_all_later_ones() {
-        let presence = Presence::new(Instant::now());
+        let presence = Presence::new(Instant::now(), Arc::default());
         let [first, second, third] = [(); 3].map(|()| presence.begin(Instant::now()));
         presence.set_fault((1, Fault::Coding));
         assert_eq!(first.fault(), None);

@@ -2,7 +2,7 @@
 //! for ever to get rid of what goes out, and lets a refusal arrive.
 
 use super::framing::Framing;
-use super::limited::{Limit, Limited};
+use super::limited::Limit;
 use super::presence::Presence;
 use super::refusal;
 use crate::limits;
@@ -20,7 +20,6 @@ pub(crate) struct Wire<S> {
     stream: S,
     framing: Framing,
     presence: Arc<Presence>,
-    limited: Arc<Limited>,
     write_time: Duration,
     /// Runs out when the peer has taken nothing for that long.
     stalled: Option<Pin<Box<Sleep>>>,
@@ -49,12 +48,11 @@ enum Farewell {
 }
 
 impl<S> Wire<S> {
-    pub(crate) fn new(stream: S, presence: Arc<Presence>, limited: Arc<Limited>) -> Wire<S> {
+    pub(crate) fn new(stream: S, presence: Arc<Presence>) -> Wire<S> {
         Wire {
             stream,
             framing: Framing::default(),
             presence,
-            limited,
             write_time: limits::WRITE_TIME,
             stalled: None,
             instead: None,
@@ -82,7 +80,7 @@ impl<S> Wire<S> {
             Box::pin(sleep(write_time))
         });
         ready!(stalled.as_mut().poll(context));
-        self.limited.count(Limit::AnswerTime);
+        self.presence.limited.count(Limit::AnswerTime);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
@@ -132,7 +130,7 @@ impl<S: AsyncWrite + Unpin> Wire<S> {
     /// Takes note if these bytes are to be written as others.
     fn look_at(&mut self, bytes: &[u8]) {
         if let Some((instead, limit)) = refusal::instead(bytes) {
-            self.limited.count(limit);
+            self.presence.limited.count(limit);
             self.presence.set_refused();
             self.instead = Some(Instead {
                 bytes: instead,
@@ -238,7 +236,7 @@ mod tests {
 
     fn wire(room: usize) -> (Wire<tokio::io::DuplexStream>, tokio::io::DuplexStream) {
         let (near, far) = duplex(room);
-        let wire = Wire::new(near, Presence::new(Instant::now()), Arc::default());
+        let wire = Wire::new(near, Presence::new(Instant::now(), Arc::default()));
         (wire, far)
     }
 
@@ -283,7 +281,7 @@ mod tests {
             written.unwrap();
             let error = wire.write_all(&[b'a'; 64]).await.unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-            assert_eq!(wire.limited.get(Limit::AnswerTime), 1);
+            assert_eq!(wire.presence.limited.get(Limit::AnswerTime), 1);
         });
     }
 
@@ -311,7 +309,7 @@ mod tests {
                             date: Thu, 26 Nov 2026 03:20:09 GMT\r\n\r\n";
                 let writing = async {
                     wire.write_all(bare.as_bytes()).await.unwrap();
-                    wire.limited.get(Limit::Head)
+                    wire.presence.limited.get(Limit::Head)
                 };
                 let reading = async {
                     let mut answer = String::new();
