@@ -5,6 +5,7 @@
 
 use crate::confine::{Confine, Roots};
 use crate::edge::EdgeOptions;
+use crate::limits;
 use crate::sources::{Source, Sources, Values, known};
 use crate::tenant::{TenantOptions, data_root, keep_apart, roll_call};
 use netwatch_guest::config::{Settings, parse_secret, parse_switch};
@@ -46,6 +47,8 @@ pub struct Options {
     pub(crate) cache_dir: Option<PathBuf>,
     /// The directory in which new tenants have theirs.
     pub(crate) data_root: Option<PathBuf>,
+    /// `AWAKE_TENANTS`
+    pub(crate) awake_tenants: usize,
     /// Whom it serves: of a config file's table, or one.
     pub(crate) tenants: Vec<TenantOptions>,
     /// Whether there is a table of tenants, which can change.
@@ -158,6 +161,9 @@ impl Options {
             None => vec![TenantOptions::only(&mut reader)],
             Some(roll) => roll_call(sources, roll, &mut reader.wrong),
         };
+        let awake_tenants = reader.read("AWAKE_TENANTS", "a number from 1 on", |text| {
+            text.parse().ok().filter(|count| *count > 0)
+        });
         let confine = reader.read("CONFINE", "auto, off or require", Confine::parse);
         keep_apart(sources, &tenants, &mut reader.wrong);
         let options = Options {
@@ -171,6 +177,7 @@ impl Options {
             roots: Roots::default(),
             cache_dir: sources.get("CACHE_DIR").map(PathBuf::from),
             data_root: sources.roll().map(|roll| data_root(sources, roll)),
+            awake_tenants: awake_tenants.unwrap_or(limits::AWAKE_TENANTS),
             tenants,
             hosting: sources.roll().is_some(),
         };

@@ -19,6 +19,13 @@ pub(crate) const REQUESTS_IN_FLIGHT: usize = 4096;
 /// gives up its memory.
 pub(crate) const IDLE_TIME: Duration = Duration::from_secs(300);
 
+/// … or, where others wait for its place, for this long.
+pub(crate) const IDLE_LEAST: Duration = Duration::from_secs(1);
+
+/// Tenants that have instances at once, where it is not configured: each takes 4 to
+/// 5 MiB and a dozen descriptors, and more when it has work.
+pub(crate) const AWAKE_TENANTS: usize = 512;
+
 /// Between two looks for idle tenants.
 pub(crate) const IDLE_LOOK: Duration = Duration::from_millis(500);
 

@@ -117,7 +117,7 @@ impl Meter {
         } else {
             self.failures.add(1);
         }
-        if is_about_handles(error) {
+        if crate::state::is_about_handles(error) {
             self.handles.add(1);
         }
     }
@@ -133,15 +133,6 @@ impl Meter {
             exposition::merge(families, living);
         }
     }
-}
-
-/// Whether an instance was ended because it holds too much that the host keeps
-/// for it. Of one of the two bounds the runtime only says so in words.
-fn is_about_handles(error: &wasmtime::Error) -> bool {
-    use wasmtime::component::ResourceTableError;
-    let full = matches!(error.downcast_ref(), Some(ResourceTableError::Full));
-    let words = "cannot allocate another handle";
-    full || error.chain().any(|cause| cause.to_string().contains(words))
 }
 
 fn family(metric: Metric) -> Family {
@@ -318,6 +309,7 @@ fn limited(tenant: &Tenant) -> Vec<Family> {
         ("disk-bytes", refused.bytes),
         ("disk-files", refused.files),
         ("open-files", quota.refused_opens()),
+        ("awake-tenants", tenant.waited()),
         ("log-lines", tenant.log.left_out()),
     ];
     let family = Family::new(

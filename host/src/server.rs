@@ -174,7 +174,7 @@ impl Server {
             Arc::clone(&reception),
             close.clone(),
         ));
-        tokio::spawn(tenant::watch_idle(tenants, close));
+        tokio::spawn(tenant::watch_idle(tenants, landlord.awake(), close));
         Ok(RunningServer {
             address,
             admin,

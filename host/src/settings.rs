@@ -458,6 +458,14 @@ pub(crate) const SETTINGS: &[Setting] = &[
         Reader::Host,
     ),
     setting(
+        "AWAKE_TENANTS",
+        "awake-tenants",
+        "512",
+        "NUMBER",
+        "Tenants that have instances at once; the longest idle makes room",
+        Reader::Server,
+    ),
+    setting(
         "CONFINE",
         "confine",
         "auto",

@@ -251,6 +251,15 @@ impl ResourceLimiter for Limits {
     }
 }
 
+/// Whether an instance was ended because it holds too much that the host keeps
+/// for it. Of one of the two bounds the runtime only says so in words.
+pub(crate) fn is_about_handles(error: &wasmtime::Error) -> bool {
+    use wasmtime::component::ResourceTableError;
+    let full = matches!(error.downcast_ref(), Some(ResourceTableError::Full));
+    let words = "cannot allocate another handle";
+    full || error.chain().any(|cause| cause.to_string().contains(words))
+}
+
 /// Refuses outgoing requests. The linker offers no way to make one; this is the
 /// second lock on that door.
 struct NoRequests;

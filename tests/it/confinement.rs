@@ -37,7 +37,9 @@ fn a_confined_server_stores_publishes_and_answers() {
             let reply = post(server.address, "application/json", body.as_bytes());
             assert_eq!(reply.status, 202, "{}", reply.text());
         }
-        assert_eq!(get(server.address, "/readyz").status, 200);
+        until("it is ready", Duration::from_secs(10), || {
+            get(server.address, "/readyz").status == 200
+        });
         for (line, value) in [("Seccomp:", "2"), ("NoNewPrivs:", "1")] {
             let found = of_threads(&server, line);
             assert!(found.len() > 2, "{found:?}");

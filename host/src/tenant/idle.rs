@@ -1,20 +1,25 @@
 //! Who is not needed rests, and who has something left to do is woken.
 
-use super::{Directory, Tenant};
+use super::{Awake, Directory, Tenant};
 use crate::limits;
 use arc_swap::ArcSwap;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// Looks after the tenants of a server until it stops: those that are idle give up
 /// their instances; those that hold journals nobody works on, or have files to be
 /// pruned, get instances for a while.
-pub(crate) async fn watch(directory: Arc<ArcSwap<Directory>>, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn watch(
+    directory: Arc<ArcSwap<Directory>>,
+    awake: Awake,
+    mut stop: watch::Receiver<bool>,
+) {
     let resting: Arc<Mutex<BTreeSet<Arc<str>>>> = Arc::default();
     let mut round = Instant::now();
-    wake_those_with_journals(&directory.load_full()).await;
+    // Beside the loop: they may have to wait until it has made room.
+    tokio::spawn(wake_those_with_journals(directory.load_full()));
     loop {
         tokio::select! {
             () = tokio::time::sleep(limits::IDLE_LOOK) => {}
@@ -26,21 +31,39 @@ pub(crate) async fn watch(directory: Arc<ArcSwap<Directory>>, mut stop: watch::R
                 let_rest(tenant, &resting);
             }
         }
+        for tenant in dispensable(&tenants, awake.waiting()) {
+            let_rest(tenant, &resting);
+        }
         if round.elapsed() >= limits::ERRAND_ROUND {
             round = Instant::now();
-            wake_those_with_something_to_do(&tenants).await;
+            tokio::spawn(wake_those_with_something_to_do(tenants));
         }
     }
 }
 
 fn is_idle(tenant: &Tenant) -> bool {
-    let Some(crew) = tenant.present_crew() else {
-        return false;
-    };
-    let Some(idle_time) = crew.terms.options.idle_time else {
-        return false;
-    };
-    tenant.idle() >= idle_time && tenant.premises.roster.is_recovered() && !crew.workers.are_busy()
+    let crew = tenant.present_crew();
+    let idle_time = crew.and_then(|crew| crew.terms.options.idle_time);
+    idle_time.is_some_and(|time| is_idle_for(tenant, time))
+}
+
+fn is_idle_for(tenant: &Tenant, time: Duration) -> bool {
+    tenant.present_crew().is_some_and(|crew| {
+        let at_peace = tenant.premises.roster.is_recovered() && !crew.workers.are_busy();
+        at_peace && tenant.idle() >= time
+    })
+}
+
+/// As many as are waited for of those that have been idle longest.
+fn dispensable(tenants: &Directory, waiting: usize) -> Vec<&Arc<Tenant>> {
+    if waiting == 0 {
+        return Vec::new();
+    }
+    let idle = |tenant: &&Arc<Tenant>| is_idle_for(tenant, limits::IDLE_LEAST);
+    let mut idle: Vec<_> = tenants.all().filter(idle).collect();
+    idle.sort_by_key(|tenant| std::cmp::Reverse(tenant.idle()));
+    idle.truncate(waiting);
+    idle
 }
 
 /// At most once at a time for each.
@@ -65,7 +88,7 @@ fn let_rest(tenant: &Arc<Tenant>, resting: &Arc<Mutex<BTreeSet<Arc<str>>>>) {
 }
 
 /// Acknowledged reports that an earlier server left unpublished.
-async fn wake_those_with_journals(tenants: &Directory) {
+async fn wake_those_with_journals(tenants: Arc<Directory>) {
     for tenant in tenants.all() {
         if tenant.premises.holds_journals() {
             // One after another: each takes a while of a processor. Why it does
@@ -76,7 +99,7 @@ async fn wake_those_with_journals(tenants: &Directory) {
 }
 
 /// Files to prune, or journals that were left behind.
-async fn wake_those_with_something_to_do(tenants: &Directory) {
+async fn wake_those_with_something_to_do(tenants: Arc<Directory>) {
     for tenant in tenants.all() {
         let terms = tenant.terms();
         let settings = &terms.options.settings;

@@ -10,6 +10,7 @@
 //! stopped when nobody has it any more ([`reload`]).
 
 mod apart;
+mod awake;
 mod cpu;
 mod crew;
 mod directory;
@@ -21,6 +22,7 @@ mod reload;
 mod usage;
 
 pub(crate) use apart::keep_apart;
+pub(crate) use awake::Awake;
 pub(crate) use cpu::{CpuAccount, ThreadCpu, thread_cpu};
 pub(crate) use crew::Crew;
 pub(crate) use directory::{Directory, Found};
@@ -58,6 +60,11 @@ pub(crate) struct Tenant {
     pub(crate) retention: Arc<Retention>,
     terms: ArcSwap<Terms>,
     crew: ArcSwapOption<Crew>,
+    awake: Awake,
+    /// Held while there is a crew, where there are many tenants.
+    place: Mutex<Option<awake::Place>>,
+    /// Times there was none at once.
+    waited: AtomicU64,
     /// Held while a crew is started; what became of the last try.
     rousing: tokio::sync::Mutex<Option<Failure>>,
     failing: AtomicBool,
@@ -89,7 +96,13 @@ pub(crate) struct Visitor {
 
 impl Tenant {
     /// A tenant without instances yet. `bodies` is what all tenants' bodies may take.
-    pub(crate) fn new(premises: Arc<Premises>, terms: Terms, bodies: &Budget) -> Tenant {
+    /// What all may have instances for is `awake`.
+    pub(crate) fn new(
+        premises: Arc<Premises>,
+        terms: Terms,
+        bodies: &Budget,
+        awake: &Awake,
+    ) -> Tenant {
         let options = &terms.options;
         let tenant = Tenant {
             name: options.name.as_str().into(),
@@ -105,6 +118,9 @@ impl Tenant {
             premises,
             terms: ArcSwap::from_pointee(terms),
             crew: ArcSwapOption::empty(),
+            awake: awake.clone(),
+            place: Mutex::default(),
+            waited: AtomicU64::new(0),
             rousing: tokio::sync::Mutex::default(),
             failing: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
@@ -185,8 +201,16 @@ impl Tenant {
         {
             return Err(());
         }
+        let place = match self.awake.place() {
+            Some(place) => Some(place),
+            None => {
+                self.waited.fetch_add(1, Ordering::Relaxed);
+                self.awake.wait().await
+            }
+        };
         match Crew::start(self, self.terms()).await {
             Ok(crew) => {
+                self.hold(place);
                 *failure = None;
                 self.failing.store(false, Ordering::Relaxed);
                 let crew = Arc::new(crew);
@@ -234,8 +258,22 @@ impl Tenant {
     /// The next request starts others, also meanwhile.
     pub(crate) async fn rest(&self) {
         if let Some(crew) = self.crew.swap(None) {
+            // Another crew may have a place of its own before this one has ended.
+            let place = self.hold(None);
             crew.dismiss().await;
+            drop(place);
         }
+    }
+
+    /// Keeps a place; returns the one before.
+    fn hold(&self, place: Option<awake::Place>) -> Option<awake::Place> {
+        let mut held = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut held, place)
+    }
+
+    /// How often it had to wait for a place among those who have instances.
+    pub(crate) fn waited(&self) -> u64 {
+        self.waited.load(Ordering::Relaxed)
     }
 
     fn used_now(&self) {

@@ -7,7 +7,7 @@
 //! 3. What is not needed any more publishes and ends, when the last request that
 //!    found it is answered.
 
-use super::{Crew, Directory, Premises, Tenant, TenantOptions, Terms};
+use super::{Awake, Crew, Directory, Premises, Tenant, TenantOptions, Terms};
 use crate::budget::Budget;
 use crate::component::Components;
 use crate::config::{ConfigError, Options};
@@ -43,6 +43,7 @@ pub(crate) struct Landlord {
     components: Arc<Components>,
     directory: Arc<ArcSwap<Directory>>,
     bodies: Budget,
+    awake: Awake,
     /// Where directories can be.
     roots: Roots,
     /// One change at a time.
@@ -101,6 +102,7 @@ impl Landlord {
             components: Arc::new(components),
             directory: Arc::default(),
             bodies: Budget::new(limits::ALL_BODY_BYTES_IN_FLIGHT),
+            awake: Awake::new(options.awake_tenants),
             roots: options.roots.clone(),
             estate: Mutex::default(),
         };
@@ -113,7 +115,8 @@ impl Landlord {
             let terms = landlord.terms(wanted).await.map_err(failed)?;
             let mut estate = landlord.estate.lock().await;
             let premises = estate.premises(&wanted.data_dir, None).map_err(failed)?;
-            tenants.push(Arc::new(Tenant::new(premises, terms, &landlord.bodies)));
+            let tenant = Tenant::new(premises, terms, &landlord.bodies, &landlord.awake);
+            tenants.push(Arc::new(tenant));
         }
         let directory = match tenants.pop() {
             Some(only) if !options.hosting => Directory::of_one(only),
@@ -121,6 +124,11 @@ impl Landlord {
         };
         landlord.directory.store(Arc::new(directory));
         Ok(landlord)
+    }
+
+    /// The places of those who have instances.
+    pub(crate) fn awake(&self) -> Awake {
+        self.awake.clone()
     }
 
     pub(crate) fn directory(&self) -> &Arc<ArcSwap<Directory>> {
@@ -188,7 +196,8 @@ impl Landlord {
                     reached.map_err(|reason| failed(StartError::OutOfReach(reason)))?;
                     let premises = estate.premises(&wanted.data_dir, Some(address));
                     let premises = premises.map_err(failed)?;
-                    tenants.push(Arc::new(Tenant::new(premises, terms, &self.bodies)));
+                    let tenant = Tenant::new(premises, terms, &self.bodies, &self.awake);
+                    tenants.push(Arc::new(tenant));
                     changes.added.push(wanted.name.clone());
                 }
             }

@@ -23,6 +23,11 @@ fn a_component_gets_nowhere_but_into_its_own_directory() {
         }
     }
     stage.bear("escape");
+    // For whoever else looks into the directory: nothing leads out of it.
+    for entry in stage.data_dir("bad").read_dir().unwrap() {
+        let entry = entry.unwrap();
+        assert!(!entry.file_type().unwrap().is_symlink(), "{entry:?}");
+    }
     let tenants = stage.root.path().join("tenants");
     let mut names: Vec<_> = tenants
         .read_dir()

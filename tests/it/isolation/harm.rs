@@ -112,6 +112,7 @@ fn no_answer_of_a_tenant_is_taken_for_the_answer_to_another() {
         let answer = String::from_utf8_lossy(&answer).into_owned();
         assert!(!answer.contains("forged"), "{harm}: {answer}");
         assert!(!answer.contains("/secret"), "{harm}: {answer}");
+        assert!(!answer.starts_with("HTTP/1.1 1"), "{harm}: {answer}");
         let heads: Vec<_> = answer.match_indices("HTTP/1.1 ").collect();
         assert!(heads.len() <= 2, "{harm}: {answer}");
         match heads.get(1) {

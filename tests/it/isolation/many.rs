@@ -55,3 +55,44 @@ fn a_hundred_of_a_thousand_tenants_are_served_and_the_others_cost_little() {
     }
     assert!(resident < 4 << 10, "{resident} MiB for {ACTIVE} tenants");
 }
+
+#[test]
+fn who_wakes_all_tenants_gets_only_so_many_awake_and_everybody_is_served() {
+    let root = tempfile::tempdir().unwrap();
+    let names: Vec<String> = (0..12).map(name).collect();
+    let tenants: Vec<_> = names.iter().map(|name| (name.as_str(), "")).collect();
+    let config = configuration(&tenants);
+    let config = config.replacen("[server]\n", "[server]\nawake_tenants = 3\n", 1);
+    let (mut server, admin) = serve_with_admin(root.path(), &config);
+    let (address, end) = (server.address, AtomicBool::new(false));
+    let token = [("Authorization", "Bearer operator")];
+    let most = std::thread::scope(|scope| {
+        let looking = scope.spawn(|| {
+            let mut most: f64 = 0.0;
+            while !end.load(Ordering::Relaxed) {
+                let metrics = send(admin, "GET", "/metrics", &token, b"").unwrap().text();
+                let mut lines = metrics.lines();
+                let prefix = "netwatch_tenants{state=\"awake\"} ";
+                let awake = lines.find_map(|line| line.strip_prefix(prefix)).unwrap();
+                most = most.max(awake.parse().unwrap());
+            }
+            most
+        });
+        let posting: Vec<_> = names
+            .iter()
+            .map(|name| scope.spawn(move || post_to(address, name, "{\"n\":1}")))
+            .collect();
+        for posted in posting {
+            let reply = posted.join().unwrap();
+            assert_eq!(reply.status, 202, "{}", reply.text());
+        }
+        end.store(true, Ordering::Relaxed);
+        looking.join().unwrap()
+    });
+    assert!((1.0..=3.0).contains(&most), "{most} were awake");
+    assert!(server.stop().success(), "{:#?}", server.log());
+    for name in names {
+        let data_dir = root.path().join("tenants").join(&name);
+        assert_eq!(files::numbers(&data_dir), [1], "{name}");
+    }
+}

@@ -84,3 +84,38 @@ fn a_configuration_that_is_wrong_changes_nothing() {
         assert_eq!(reply.status, 200, "{tenant}");
     }
 }
+
+/// What the process gave up at its start does not come back with a reload.
+#[test]
+fn what_a_confined_server_cannot_reach_is_refused_with_a_message_that_says_so() {
+    let root = tempfile::tempdir().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let server = serve(root.path(), &configuration(&[("good", "")]));
+    let component = elsewhere.path().join("hostile.wasm");
+    std::fs::copy(hostile_component(), &component).unwrap();
+    let data_dir = elsewhere.path().join("far");
+    for (own, said) in [
+        (
+            format!("data_dir = {:?}\n", data_dir.display().to_string()),
+            "is not below what the confined server can write to",
+        ),
+        // This is the kernel's word, not ours.
+        (
+            format!("component = {:?}\n", component.display().to_string()),
+            "Permission denied",
+        ),
+    ] {
+        let config = configuration(&[("good", ""), ("far", &own)]);
+        std::fs::write(root.path().join("netwatch.toml"), config).unwrap();
+        server.reload();
+        let mut log = String::new();
+        until(said, Duration::from_secs(10), || {
+            log += &server.log().join("\n");
+            log.contains(said)
+        });
+        assert!(log.contains("far"), "which tenant: {log}");
+        assert_eq!(get(server.address, "/t/good/healthz").status, 200);
+        assert_eq!(get(server.address, "/t/far/healthz").status, 404);
+    }
+    assert!(!data_dir.exists());
+}
