@@ -192,33 +192,44 @@ fn byte(bytes: &[u8], at: usize) -> u8 {
 
 /// The eight bytes at a place, the first of them lowest.
 #[inline]
-fn word(bytes: &[u8], at: usize) -> Option<u64> {
+pub(super) fn word(bytes: &[u8], at: usize) -> Option<u64> {
     let eight = bytes.get(at..)?.first_chunk()?;
     Some(u64::from_le_bytes(*eight))
 }
 
 /// Which byte the lowest bit that is set belongs to.
 #[inline]
-fn first(marks: u64) -> usize {
+pub(super) fn first(marks: u64) -> usize {
     (marks.trailing_zeros() / 8) as usize
 }
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
+const HIGHS: u64 = every(0x80);
 
-/// The high bit of every byte that is below 0x20, a quote or a backslash; bits
-/// above the first one found may be wrong. (The classic zero-byte test.)
+/// A byte eight times.
+pub(super) const fn every(byte: u8) -> u64 {
+    byte as u64 * 0x0101_0101_0101_0101
+}
+
+/// The high bit of every byte that is `byte`; bits above the first one found may be
+/// wrong. (The classic zero-byte test.)
+#[inline]
+pub(super) fn equal_bytes(word: u64, byte: u8) -> u64 {
+    let zero = word ^ every(byte);
+    zero.wrapping_sub(every(1)) & !zero & HIGHS
+}
+
+/// The high bit of every byte that is below 0x20, a quote or a backslash, with the
+/// same restriction.
 #[inline]
 pub(super) fn special_bytes(word: u64) -> u64 {
-    let zero = |word: u64| word.wrapping_sub(ONES) & !word;
-    let control = word.wrapping_sub(ONES * 0x20) & !word;
-    (control | zero(word ^ (ONES * b'"' as u64)) | zero(word ^ (ONES * b'\\' as u64))) & HIGHS
+    let control = word.wrapping_sub(every(0x20)) & !word & HIGHS;
+    control | equal_bytes(word, b'"') | equal_bytes(word, b'\\')
 }
 
 /// The high bit of every byte that is no ASCII digit.
 #[inline]
 fn other_than_digits(word: u64) -> u64 {
     // Digits become 0 to 9; what is above 9 reaches the high bit.
-    let digits = word ^ (ONES * b'0' as u64);
-    ((digits & !HIGHS) + ONES * (0x80 - 10) | digits) & HIGHS
+    let digits = word ^ every(b'0');
+    ((digits & !HIGHS) + every(0x80 - 10) | digits) & HIGHS
 }
