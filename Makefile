@@ -46,9 +46,12 @@ micro: target ## How fast each stage is, in Wasm
 	'$(TARGET_DIR)/release/stock-wasmtime' run -Scli -Shttp -Sp3=y -Wcomponent-model-async=y \
 		'$(TARGET_DIR)/micro/wasm32-wasip2/release/examples/micro.wasm'
 
-bench: micro ## Micro-benchmarks; the server beside bare hyper; reading beside jq and DuckDB
+# BENCH=--quick takes minutes instead of half an hour; `bench --help` says more.
+bench: micro ## Each stage alone; the server beside hyper, Go and wasmtime serve; reading
 	$(CARGO) build --release --locked --workspace
-	'$(TARGET_DIR)/release/bench'
+	mkdir -p '$(TARGET_DIR)/bench'
+	'$(TARGET_DIR)/release/bench' --json '$(TARGET_DIR)/bench/results.json' \
+		--plot '$(TARGET_DIR)/bench/bench.svg' $(BENCH)
 	'$(TARGET_DIR)/release/bench-reading'
 
 soak: target ## Three minutes at 5,000 requests/s under a stock runtime, twice

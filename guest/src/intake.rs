@@ -71,6 +71,10 @@ fn check_key(settings: &Settings, key: Option<&str>) -> Result<(), Refusal> {
 /// How reports are laid out in a body of this type (RFC 9110 §8.3).
 fn shape(content_type: Option<&str>) -> Result<Shape, Refusal> {
     let sent = content_type.ok_or(Refusal::TypeMissing)?;
+    // As nearly everybody writes it.
+    if sent == "application/json" {
+        return Ok(Shape::Json);
+    }
     let mut parts = sent.split(';').map(|part| part.trim().to_ascii_lowercase());
     let essence = parts.next().unwrap_or_default();
     let charset_is_ours = parts

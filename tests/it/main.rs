@@ -1,6 +1,7 @@
 //! The real server, the real component, real files.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bench;
 mod browser;
 mod clients;
 mod clock;

@@ -9,12 +9,14 @@
 //! ```
 //!
 //! Between the places where whitespace was, the line is copied in one piece;
-//! where there was none, the report is one copy.
+//! where there was none, the report is one copy. What looks as pages write it is
+//! passed by `skim`, everything else by `scan`, which also says what is wrong.
 
 #[cfg(any(test, feature = "testing"))]
 pub mod cases;
 pub mod locate;
 pub mod scan;
+mod skim;
 pub mod stamp;
 mod token;
 pub mod walk;

@@ -212,3 +212,125 @@ proptest! {
         let _ = stamp(&body, Shape::NdJson);
     }
 }
+
+/// What both ways of passing the object at the start of a text make of it.
+fn both_ways(text: &str) -> (Option<usize>, Result<(usize, Vec<u8>), Fault>) {
+    let mut scanner = Scanner::new(text, false);
+    let mut out = Vec::new();
+    let passed = scanner.any_report(&mut stamper(), &mut out);
+    let skimmed = skim::compact_object(text.as_bytes(), 0);
+    (skimmed, passed.map(|()| (scanner.at(), out)))
+}
+
+/// What is skimmed is what the whole grammar passes, and is stored the same.
+fn agrees(text: &str) -> bool {
+    let (Some(end), passed) = both_ways(text) else {
+        return false;
+    };
+    let (passed_end, line) = passed.unwrap_or_else(|fault| panic!("{text}: {fault:?}"));
+    assert_eq!(end, passed_end, "{text}");
+    let stored = stamp(&text.as_bytes()[..end], Shape::Json).unwrap();
+    assert_eq!(stored[0].as_bytes(), &line[..line.len() - 1], "{text}");
+    assert_eq!(sent(&stored[0]), &text[..end]);
+    true
+}
+
+#[test]
+fn what_is_skimmed_of_the_catalogue_passes_the_grammar_as_well() {
+    let mut skimmed = 0;
+    for case in cases() {
+        if let Ok(text) = std::str::from_utf8(&case.body) {
+            skimmed += usize::from(agrees(text));
+        }
+    }
+    assert!(skimmed >= 100, "{skimmed} of the catalogue");
+}
+
+#[test]
+fn reports_as_pages_send_them_are_skimmed() {
+    let nested = format!("{{\"a\":{}1{}}}", "[".repeat(63), "]".repeat(63));
+    for report in [
+        r#"{"clientId":"8c74fc1e","timestamp":"2026-01-01T00:00:00.000Z","hosts":[]}"#,
+        r#"{"t":1767225600000,"latency":-0.5e-10,"error":null,"up":true,"down":false}"#,
+        r#"{"say":"\"é\" \\ 𝄞","a":[1,[2,{"b":{}}]],"":0,"9":10}"#,
+        &nested,
+    ] {
+        assert!(agrees(report), "{report}");
+    }
+}
+
+#[test]
+fn what_only_the_grammar_can_judge_is_not_skimmed() {
+    let deep = format!("{{\"a\":{}1{}}}", "[".repeat(64), "]".repeat(64));
+    for unsure in [
+        "",
+        "{",
+        "{}",
+        "{\"_received\":1}",
+        "{\"a\":1,\"_rec\\u0065ived\":1}",
+        "{\"a\": 1}",
+        "{\"a\":1 }",
+        "{\"a\":\"\\u0041\"}",
+        "{\"a\":\"\n\"}",
+        "{\"a\":01}",
+        "{\"a\":1,}",
+        "{\"a\":[1}",
+        &deep,
+    ] {
+        assert!(!agrees(unsure), "{unsure}");
+    }
+}
+
+proptest! {
+    /// Mutated objects: whatever skimming passes, the grammar passes.
+    #[test]
+    fn nothing_is_skimmed_that_the_grammar_refuses(
+        value in compact_json(),
+        mutations in prop::collection::vec((any::<prop::sample::Index>(), mutation()), 0..3),
+    ) {
+        let mut text: Vec<char> = format!("{{\"a\":{value}}}").chars().collect();
+        for (at, (put, instead)) in mutations {
+            let at = at.index(text.len());
+            if instead {
+                text[at] = put;
+            } else {
+                text.insert(at, put);
+            }
+        }
+        let untouched = text.iter().collect::<String>();
+        agrees(&untouched);
+    }
+}
+
+fn mutation() -> impl Strategy<Value = (char, bool)> {
+    let put = prop::sample::select(
+        "{}[]\",:\\ue.+-01 9aZ\n\u{1f}é\u{7f}"
+            .chars()
+            .collect::<Vec<_>>(),
+    );
+    (put, any::<bool>())
+}
+
+fn compact_json() -> impl Strategy<Value = String> {
+    let number = "-?(0|[1-9][0-9]{0,20})([.][0-9]{1,9})?([eE][+-]?[0-9]{1,3})?";
+    let string = "\"([ -!#-\\[\\]-~é€]|\\\\[\"\\\\/bfnrt]|\\\\u00[0-9a-f]{2}){0,30}\"";
+    let leaf = prop_oneof![
+        prop::sample::select(vec!["null", "true", "false", "{}", "[]"]).prop_map(str::to_owned),
+        number.prop_map(|number: String| number),
+        string.prop_map(|string: String| string),
+    ];
+    leaf.prop_recursive(5, 40, 5, move |inner| {
+        let members =
+            prop::collection::vec((string.prop_map(|name: String| name), inner.clone()), 0..5);
+        prop_oneof![
+            prop::collection::vec(inner, 0..5).prop_map(|all| format!("[{}]", all.join(","))),
+            members.prop_map(|all| {
+                let all: Vec<_> = all
+                    .into_iter()
+                    .map(|(name, value)| format!("{name}:{value}"))
+                    .collect();
+                format!("{{{}}}", all.join(","))
+            }),
+        ]
+    })
+}

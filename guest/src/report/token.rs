@@ -1,6 +1,7 @@
 //! Numbers and strings of the JSON grammar (RFC 8259 §6, §7).
 
 use super::scan::{Fault, Scanner, What};
+use super::skim::special_bytes;
 
 impl Scanner<'_> {
     pub(super) fn number(&mut self) -> Result<(), Fault> {
@@ -124,15 +125,4 @@ impl Scanner<'_> {
             Some(unit << 4 | u16::try_from(value).ok()?)
         })
     }
-}
-
-/// The high bit of every byte that is below 0x20, a quote or a backslash; bits
-/// above the first one found may be wrong. (The classic zero-byte test.)
-#[inline]
-fn special_bytes(word: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
-    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
-    let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
-    control | zero(word ^ (ONES * b'"' as u64)) | zero(word ^ (ONES * b'\\' as u64))
 }

@@ -4,6 +4,7 @@
 //! wrote into `DATA_DIR`) a walk ends early or finds nonsense; it never fails
 //! and never reads past the text.
 
+use super::skim;
 use std::borrow::Cow;
 
 /// A JSON Pointer (RFC 6901), taken apart. Without tokens it means the whole.
@@ -67,6 +68,30 @@ const MARKS: [bool; 256] = {
     marks
 };
 
+/// Passes bytes that are not looked for, as far as eight at a time go: the bytes
+/// looked for have their high bit set in what `look` makes of eight.
+#[inline]
+fn skip(bytes: &[u8], mut at: usize, look: impl Fn(u64) -> u64) -> usize {
+    while let Some(word) = skim::word(bytes, at) {
+        let found = look(word);
+        if found != 0 {
+            return at + skim::first(found);
+        }
+        at += 8;
+    }
+    at
+}
+
+/// [`MARKS`] among eight bytes; those above the first may be wrong.
+#[inline]
+fn marks(word: u64) -> u64 {
+    // Brackets and braces differ in one bit.
+    let braces = word | skim::every(0x20);
+    skim::equal_bytes(word, b'"')
+        | skim::equal_bytes(braces, b'{')
+        | skim::equal_bytes(braces, b'}')
+}
+
 impl<'a> Walk<'a> {
     fn byte(self, at: usize) -> Option<u8> {
         self.0.get(at).copied()
@@ -83,6 +108,7 @@ impl<'a> Walk<'a> {
     fn string_end(self, mut at: usize) -> usize {
         at += 1;
         loop {
+            at = skip(self.0, at, skim::special_bytes);
             match self.byte(at) {
                 Some(b'"') => return at + 1,
                 Some(b'\\') => at += 2,
@@ -107,7 +133,7 @@ impl<'a> Walk<'a> {
         let mut depth = 0_usize;
         while let Some(byte) = self.byte(at) {
             if !MARKS[usize::from(byte)] {
-                at += 1;
+                at = skip(self.0, at + 1, marks);
                 continue;
             }
             match byte {

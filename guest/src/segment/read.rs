@@ -8,6 +8,7 @@ use std::io::{self, Write};
 
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
+use super::encoder::BLOCK_BYTES;
 use super::zstd_frame::BLOCK_HEADER_BYTES;
 use crate::traps::spring;
 
@@ -33,7 +34,7 @@ const MAX_BLOCK_BYTES: usize = 128 << 10;
 
 /// What a compressed block is taken to decode to, bytes. Only its decoding tells
 /// how much it really is; the encoder here makes no larger ones.
-const COMPRESSED_BLOCK_BYTES: usize = 64 << 10;
+const COMPRESSED_BLOCK_BYTES: usize = BLOCK_BYTES;
 
 /// What any block counts for at least, bytes: its tables cost time, too.
 const BLOCK_COST_FLOOR_BYTES: usize = 1 << 10;

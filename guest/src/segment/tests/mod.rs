@@ -125,8 +125,8 @@ fn header_declares_size_checksum_and_a_window_that_every_reader_accepts() {
     assert_eq!(encoded.bytes[6..14], encoded.content_bytes.to_le_bytes());
 }
 
-/// 2^21 bytes: `(21 - 10) << 3`.
-const WINDOW_DESCRIPTOR: u8 = 0x58;
+/// 2^20 bytes: `(20 - 10) << 3`.
+const WINDOW_DESCRIPTOR: u8 = 0x50;
 
 #[test]
 fn segments_checked_on_the_way_are_the_same_one_after_another() {
