@@ -13,9 +13,11 @@ const TARGET: &str = "wasm32-wasip2";
 
 /// Dependencies are made small, but for those that touch every byte: the component
 /// is to stay below 2 MB. (zstd is as fast at 2 as at 3: see `Cargo.toml`.)
-const SMALL: [&str; 4] = [
+const SMALL: [&str; 6] = [
     "--config",
     "profile.release.package.'*'.opt-level='s'",
+    "--config",
+    "profile.release.package.crc.opt-level=3",
     "--config",
     "profile.release.package.twox-hash.opt-level=3",
 ];

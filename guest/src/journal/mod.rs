@@ -41,7 +41,6 @@
 //! instance itself declared good when it sealed, is corruption. The good frames
 //! are kept, and the journal is moved to `quarantine/` rather than removed.
 
-mod crc32c;
 pub mod frame;
 pub mod name;
 pub mod reader;
