@@ -213,8 +213,11 @@ proptest! {
     }
 }
 
+/// Where an object ends, and the line it becomes.
+type Passed = Result<(usize, Vec<u8>), Fault>;
+
 /// What both ways of passing the object at the start of a text make of it.
-fn both_ways(text: &str) -> (Option<usize>, Result<(usize, Vec<u8>), Fault>) {
+fn both_ways(text: &str) -> (Option<usize>, Passed) {
     let mut scanner = Scanner::new(text, false);
     let mut out = Vec::new();
     let passed = scanner.any_report(&mut stamper(), &mut out);

@@ -143,6 +143,15 @@ struct Shared {
     outcome: RefCell<Outcome>,
 }
 
+impl Shared {
+    /// Counts a refused request; how many there were before it.
+    fn refused(&self) -> u64 {
+        let mut outcome = self.outcome.borrow_mut();
+        outcome.refused += 1;
+        outcome.refused - 1
+    }
+}
+
 async fn client(mut stream: TcpStream, shared: Rc<Shared>) {
     let requests = &shared.requests.requests;
     let mut answer = [0; 4096];
@@ -165,17 +174,16 @@ async fn client(mut stream: TcpStream, shared: Rc<Shared>) {
             }
         }
         let took = sent.elapsed();
-        let mut outcome = shared.outcome.borrow_mut();
         if !answer.starts_with(b"HTTP/1.1 202") {
-            if outcome.refused == 0 {
+            let before = shared.refused();
+            if before == 0 {
                 eprintln!("refused: {}", String::from_utf8_lossy(&answer[..read]));
             }
-            outcome.refused += 1;
-            drop(outcome);
             // It is no request served, and must not look like a fast one.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         }
+        let mut outcome = shared.outcome.borrow_mut();
         outcome.accepted += 1;
         if sent >= shared.begin {
             let nanoseconds = u32::try_from(took.as_nanos()).unwrap_or(u32::MAX);
