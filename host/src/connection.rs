@@ -129,7 +129,7 @@ pub(crate) async fn answer_logged(
     let method = request.method().clone();
     let edge = context.edge();
     let sender = edge.sender(request.headers(), context.peer, context.https);
-    let request = request.map(|body| edge.paced(body, &context.presence));
+    let request = request.map(|body| edge.paced(body, &flight));
     let found = match sane(context, &request, &flight) {
         Ok(()) => find(context, request, &sender),
         Err(malformed) => Err(malformed),

@@ -85,6 +85,7 @@ impl From<BodyError> for NotTaken {
     fn from(error: BodyError) -> Self {
         match error {
             BodyError::TooSlow => Problem::new(408, "timeout", error.to_string()).into(),
+            BodyError::Ambiguous(fault) => Problem::new(400, "framing", fault.detail()).into(),
             BodyError::Broken(_) => {
                 let detail = format!("the body cannot be read: {error}");
                 Problem::new(400, "body", detail).into()

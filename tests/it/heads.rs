@@ -388,6 +388,9 @@ fn every_ambiguous_or_malformed_head_is_refused_and_nothing_behind_it_is_carried
         if !case.allowed.contains(&last) {
             wrong.push(format!("{}: {last}, not {:?}", case.name, case.allowed));
         }
+        if statuses(&answer).contains(&202) {
+            wrong.push(format!("{}: something was accepted", case.name));
+        }
         if let Some(leak) = leaks(&answer) {
             wrong.push(format!("{}: says {leak}: {answer}", case.name));
         }

@@ -33,8 +33,8 @@ impl Fault {
             Fault::LengthTwice => "a request has one Content-Length",
             Fault::Length => "Content-Length is a number of bytes, in decimal digits",
             Fault::Coding => "Transfer-Encoding is chunked and nothing else",
-            Fault::LineEnd => "the lines of a head end with CR LF",
-            Fault::Chunk => "the chunks of the request before cannot be told apart",
+            Fault::LineEnd => "the lines of a head and of trailers end with CR LF",
+            Fault::Chunk => "the chunks of a body cannot be told apart",
         }
     }
 }

@@ -9,8 +9,8 @@
 //! its end, to find the next one's head, however the bytes come in pieces.
 //!
 //! It need not understand what hyper refuses anyway: from such a place on nothing
-//! is carried out. Whatever it does not understand counts as a fault of the next
-//! head, which is the safe side.
+//! is carried out. Whatever it does not understand counts as a fault of the request
+//! it belongs to and of all that follow, which is the safe side.
 
 use super::fault::Fault;
 
@@ -90,8 +90,8 @@ const TRANSFER_ENCODING: &[u8] = b"transfer-encoding:";
 const SIZE_DIGITS: u8 = 16;
 
 impl Framing {
-    /// The first fault, with the number of the head it counts for, from 0. All
-    /// later heads are at fault as well.
+    /// The first fault, with the number of the request it counts for, from 0. All
+    /// later ones are at fault as well.
     pub(crate) fn fault(&self) -> Option<(u32, Fault)> {
         self.fault
     }
@@ -121,7 +121,12 @@ impl Framing {
     }
 
     fn lose(&mut self, fault: Fault) {
-        self.fault.get_or_insert((self.heads, fault));
+        // In a body, the head that announced it has ended.
+        let request = match self.at {
+            At::Head => self.heads,
+            _ => self.heads.saturating_sub(1),
+        };
+        self.fault.get_or_insert((request, fault));
         self.at = At::Lost;
     }
 
@@ -361,16 +366,16 @@ mod tests {
     }
 
     #[test]
-    fn chunks_that_cannot_be_told_apart_are_a_fault_of_the_next_head() {
+    fn chunks_that_cannot_be_told_apart_are_a_fault_of_their_own_request() {
         for chunks in [
             "00000000000000001\r\na\r\n0\r\n\r\n",
             "ffffffffffffffff\r\n",
             "fffffffffffffffff\r\n",
         ] {
             let connection = format!("{CHUNKED}{chunks}");
-            assert_eq!(fault(&connection), Some((1, Fault::Chunk)), "{chunks:?}");
+            assert_eq!(fault(&connection), Some((0, Fault::Chunk)), "{chunks:?}");
         }
         let trailer = format!("{CHUNKED}0\r\na: b\n\r\n");
-        assert_eq!(fault(&trailer), Some((1, Fault::LineEnd)));
+        assert_eq!(fault(&trailer), Some((0, Fault::LineEnd)));
     }
 }

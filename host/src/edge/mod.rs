@@ -119,8 +119,8 @@ impl Edge {
     }
 
     /// A request's body, which has to come at some speed.
-    pub(crate) fn paced(&self, body: Incoming, presence: &Arc<Presence>) -> Paced {
-        Paced::new(body, self.pace, presence)
+    pub(crate) fn paced(&self, body: Incoming, request: &InFlight) -> Paced {
+        Paced::new(body, self.pace, request)
     }
 
     /// Counts a request of a client.

@@ -1,7 +1,8 @@
 //! A request's body, which has to come at some speed.
 
+use super::fault::Fault;
 use super::limited::Limit;
-use super::presence::Presence;
+use super::presence::{InFlight, Presence};
 use super::rates::{Exceeded, TenantRates};
 use crate::limits;
 use bytes::Bytes;
@@ -25,6 +26,8 @@ pub(crate) struct Paced<B = Incoming> {
     body: B,
     pace: Pace,
     presence: Arc<Presence>,
+    /// Of its request.
+    number: u32,
     /// What its bytes count against, where its length was not announced.
     rates: Option<Arc<TenantRates>>,
     bytes: u64,
@@ -70,6 +73,8 @@ impl Pace {
 pub(crate) enum BodyError {
     TooSlow,
     TooMuch(Exceeded),
+    /// Its end can be seen in two places.
+    Ambiguous(Fault),
     Broken(hyper::Error),
 }
 
@@ -78,6 +83,7 @@ impl fmt::Display for BodyError {
         match self {
             BodyError::TooSlow => f.write_str("the body takes too long to arrive"),
             BodyError::TooMuch(_) => f.write_str("more bytes come than are taken"),
+            BodyError::Ambiguous(fault) => f.write_str(fault.detail()),
             BodyError::Broken(error) => error.fmt(f),
         }
     }
@@ -86,7 +92,8 @@ impl fmt::Display for BodyError {
 impl std::error::Error for BodyError {}
 
 impl<B: Body> Paced<B> {
-    pub(crate) fn new(body: B, pace: Pace, presence: &Arc<Presence>) -> Paced<B> {
+    pub(crate) fn new(body: B, pace: Pace, request: &InFlight) -> Paced<B> {
+        let presence = request.presence();
         if body.is_end_stream() {
             presence.received();
         }
@@ -94,6 +101,7 @@ impl<B: Body> Paced<B> {
             body,
             pace,
             presence: Arc::clone(presence),
+            number: request.number(),
             rates: None,
             bytes: 0,
             waited: Duration::ZERO,
@@ -170,7 +178,8 @@ where
             match frame {
                 None => {
                     self.presence.received();
-                    return Poll::Ready(None);
+                    let fault = self.presence.fault_of(self.number);
+                    return Poll::Ready(fault.map(|fault| Err(BodyError::Ambiguous(fault))));
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(BodyError::Broken(error)))),
                 Some(Ok(frame)) => {
@@ -234,13 +243,13 @@ mod tests {
     /// Bytes that came, whether that was all, and what the connection did then.
     fn read(pace: Pace, pause: Duration) -> (usize, bool, Doing) {
         let presence = Presence::new(Instant::now(), Arc::default());
-        let _request = presence.begin(Instant::now());
+        let request = presence.begin(Instant::now());
         let body = Trickle {
             left: 10,
             pause,
             next: None,
         };
-        let mut body = Paced::new(body, pace, &presence);
+        let mut body = Paced::new(body, pace, &request);
         let reading = async {
             let mut bytes = 0;
             while let Some(frame) = body.frame().await {
@@ -297,5 +306,25 @@ mod tests {
         assert_eq!(PACE.patience(0), Duration::from_millis(100));
         assert_eq!(PACE.patience(50), Duration::from_millis(600));
         assert_eq!(PACE.patience(u64::MAX), Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_body_whose_end_was_in_doubt_is_an_error_at_its_end() {
+        let presence = Presence::new(Instant::now(), Arc::default());
+        let [first, second] = [(); 2].map(|()| presence.begin(Instant::now()));
+        presence.set_fault((1, Fault::LineEnd));
+        for (request, fine) in [(&first, true), (&second, false)] {
+            let body = Trickle {
+                left: 3,
+                pause: Duration::ZERO,
+                next: None,
+            };
+            let body = Paced::new(body, PACE, request);
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .build()
+                .unwrap();
+            assert_eq!(runtime.block_on(body.collect()).is_ok(), fine);
+        }
     }
 }

@@ -131,10 +131,16 @@ impl Presence {
             .store(since << DOING_BITS | doing as u64, Ordering::Relaxed);
     }
 
-    /// Heads from this one on, counted from 0, are at fault.
+    /// Requests from this one on, counted from 0, are at fault.
     pub(crate) fn set_fault(&self, (from, fault): (u32, Fault)) {
         self.fault_from.store(from, Ordering::Relaxed);
         self.fault.store(fault as u8, Ordering::Relaxed);
+    }
+
+    /// What is wrong with this request, as far as it was read.
+    pub(crate) fn fault_of(&self, request: u32) -> Option<Fault> {
+        let fault = Fault::from_number(self.fault.load(Ordering::Relaxed))?;
+        (request >= self.fault_from.load(Ordering::Relaxed)).then_some(fault)
     }
 
     /// An answer has refused something, so that there may be more to come that
@@ -191,15 +197,18 @@ pub(crate) struct InFlight {
 }
 
 impl InFlight {
-    pub(crate) fn presence(&self) -> &Presence {
+    pub(crate) fn presence(&self) -> &Arc<Presence> {
         &self.presence
     }
 
-    /// What was wrong with the request's head, or with one before it.
+    /// Its number on its connection, from 0.
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// What was wrong with the request's head, or with what came before it.
     pub(crate) fn fault(&self) -> Option<Fault> {
-        let fault = Fault::from_number(self.presence.fault.load(Ordering::Relaxed))?;
-        let from = self.presence.fault_from.load(Ordering::Relaxed);
-        (self.number >= from).then_some(fault)
+        self.presence.fault_of(self.number)
     }
 
     /// The answer begins now. Asking the clock once more for its end would cost
