@@ -231,5 +231,5 @@ pub(super) fn special_bytes(word: u64) -> u64 {
 fn other_than_digits(word: u64) -> u64 {
     // Digits become 0 to 9; what is above 9 reaches the high bit.
     let digits = word ^ every(b'0');
-    ((digits & !HIGHS) + every(0x80 - 10) | digits) & HIGHS
+    (((digits & !HIGHS) + every(0x80 - 10)) | digits) & HIGHS
 }
