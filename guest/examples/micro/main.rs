@@ -13,6 +13,13 @@
 mod samples;
 mod stages;
 
+// The same reports as in `make bench`.
+#[allow(
+    unreachable_pub,
+    dead_code,
+    missing_docs,
+    reason = "public where it belongs"
+)]
 #[path = "../../../tests/src/reports.rs"]
 mod reports;
 

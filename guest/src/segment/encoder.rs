@@ -5,7 +5,9 @@
 
 use std::fmt;
 
-use structured_zstd::encoding::{CompressionContext, CompressionLevel, CompressionParameters};
+use structured_zstd::encoding::{
+    CompressionContext, CompressionLevel, CompressionParameters, CompressionParametersBuilder,
+};
 
 use super::digest::Digester;
 use super::{Encoded, zstd_frame};
@@ -36,6 +38,10 @@ const SHORT_HASH_LOG: u32 = 13;
 /// covers at least four bytes, so a block of 126 KiB has at most 32,256; one of
 /// 128 KiB reaches the fault. Blocks of half the size cost 0.7 to 0.9 %.
 pub(super) const BLOCK_BYTES: usize = 126 << 10;
+
+fn parameters() -> CompressionParametersBuilder {
+    CompressionParameters::builder(LEVEL).chain_log(SHORT_HASH_LOG)
+}
 
 /// The encoder gave up; its frame is lost, the lines are not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,18 +80,27 @@ pub struct Encoder {
 impl Encoder {
     /// An encoder with nothing in it; `seed` is the digest's and should be random.
     pub fn new(seed: u64) -> Result<Self, EncodeError> {
-        Self::with_block_bytes(seed, BLOCK_BYTES)
-    }
-
-    /// Like [`Encoder::new`], with blocks of another size. Only for showing what
-    /// larger blocks do.
-    pub(super) fn with_block_bytes(seed: u64, block_bytes: usize) -> Result<Self, EncodeError> {
-        let parameters = CompressionParameters::builder(LEVEL)
+        let parameters = parameters()
             .window_log(WINDOW_LOG)
             .hash_log(LONG_HASH_LOG)
-            .chain_log(SHORT_HASH_LOG)
-            .build()
-            .map_err(|error| EncodeError::Refused(format!("{error:?}")))?;
+            .build();
+        Self::with(seed, BLOCK_BYTES, parameters)
+    }
+
+    /// Like [`Encoder::new`], with blocks of another size and the level's own
+    /// window and table of long matches, which find more. Only for showing what
+    /// larger blocks do.
+    #[cfg(test)]
+    pub(super) fn with_block_bytes(seed: u64, block_bytes: usize) -> Result<Self, EncodeError> {
+        Self::with(seed, block_bytes, parameters().build())
+    }
+
+    fn with(
+        seed: u64,
+        block_bytes: usize,
+        parameters: Result<CompressionParameters, impl fmt::Debug>,
+    ) -> Result<Self, EncodeError> {
+        let parameters = parameters.map_err(|error| EncodeError::Refused(format!("{error:?}")))?;
         let mut context = CompressionContext::new(LEVEL);
         context.set_parameters(&parameters)?;
         context.set_max_block_size(u32::try_from(block_bytes).ok())?;

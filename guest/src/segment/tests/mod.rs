@@ -9,7 +9,7 @@ use inputs::{KINDS, Random, alternating_words, input, reports};
 
 use super::Encoded;
 use super::checked::{CheckError, CheckedEncoder};
-use super::encoder::Encoder;
+use super::encoder::{BLOCK_BYTES, Encoder};
 use super::raw::RawEncoder;
 use super::read::{FrameReader, ReadError, Step};
 use super::verify::{Progress, Verifier, VerifyError};
@@ -209,6 +209,17 @@ fn crafted_report() -> Vec<u8> {
 fn crafted_report_round_trips_with_the_blocks_in_use() {
     let content = crafted_report();
     let encoded = encode(&content, &mut Random(6));
+    assert_eq!(verify(&encoded), Ok(()));
+    assert!(referee::decode(&encoded.bytes).unwrap() == content);
+}
+
+#[test]
+fn crafted_report_stays_below_the_fault_in_blocks_of_the_size_in_use() {
+    // With the level's own tables, which find every match there is.
+    let content = crafted_report();
+    let mut encoder = Encoder::with_block_bytes(7, BLOCK_BYTES).unwrap();
+    encoder.write(&content).unwrap();
+    let encoded = encoder.finish().unwrap();
     assert_eq!(verify(&encoded), Ok(()));
     assert!(referee::decode(&encoded.bytes).unwrap() == content);
 }

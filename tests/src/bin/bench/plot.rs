@@ -46,8 +46,8 @@ const MEASURES: [Measure; 2] = [
     },
 ];
 
-/// A line of a panel: where on the x axis, and min, median, max of the rounds.
-type Points = Vec<(usize, f64, f64, f64)>;
+/// Where on the x axis, and min, median, max of the rounds.
+type Point = (usize, f64, f64, f64);
 
 /// Draws everything that was measured.
 pub(crate) fn render(results: &Results) -> String {
@@ -102,7 +102,7 @@ fn points(
     connections: &[usize],
     target: Target,
     measure: &Measure,
-) -> Points {
+) -> Vec<Point> {
     let places = connections.iter().enumerate();
     places
         .filter_map(|(place, connections)| {
@@ -228,7 +228,7 @@ impl Panel {
         }
     }
 
-    fn line(&self, out: &mut String, target: Target, points: &Points) {
+    fn line(&self, out: &mut String, target: Target, points: &[Point]) {
         let class = class(target);
         let path: Vec<_> = points
             .iter()
