@@ -246,7 +246,7 @@ fn what_is_skimmed_of_the_catalogue_passes_the_grammar_as_well() {
             skimmed += usize::from(agrees(text));
         }
     }
-    assert!(skimmed >= 100, "{skimmed} of the catalogue");
+    assert!(skimmed >= 60, "{skimmed} of the catalogue");
 }
 
 #[test]
