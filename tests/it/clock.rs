@@ -30,7 +30,9 @@ fn start(kind: Kind, dir: &Path) -> Server {
         .env("LD_PRELOAD", libfaketime())
         .env("FAKETIME_TIMESTAMP_FILE", dir.join("clock"))
         .env("FAKETIME_NO_CACHE", "1")
-        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        // The library reads the file again and again, from within the server.
+        .env("CONFINE", "off");
     Server::spawn(command, &data_dir)
 }
 
