@@ -245,7 +245,9 @@ mod tests {
             .enable_time()
             .build()
             .unwrap()
-            .block_on(test);
+            // What waits for ever fails.
+            .block_on(async { tokio::time::timeout(Duration::from_secs(20), test).await })
+            .unwrap();
     }
 
     #[test]
