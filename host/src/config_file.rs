@@ -14,7 +14,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 pub(crate) const TENANT_KEYS: [&str; 4] = ["name", "hosts", "component_sha256", "env"];
 
 /// Settings that two tenants cannot share.
-const OF_ONE_TENANT: [&str; 2] = ["INGEST_KEY", "READ_TOKEN"];
+pub(crate) const OF_ONE_TENANT: [&str; 2] = ["INGEST_KEY", "READ_TOKEN"];
 
 /// What a config file says.
 #[derive(Debug, Default)]

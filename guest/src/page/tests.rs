@@ -163,5 +163,5 @@ fn the_login_says_what_was_wrong_and_how_reading_is_opened() {
 #[test]
 fn an_assets_url_changes_with_its_content() {
     let urls = [assets::Asset::Style, assets::Asset::Script].map(assets::Asset::url);
-    assert!(urls[0].starts_with("/style.css?v=") && urls[1].starts_with("/page.js?v="));
+    assert!(urls[0].starts_with("style.css?v=") && urls[1].starts_with("page.js?v="));
 }

@@ -117,6 +117,14 @@ mod tests {
     fn what_asks_for_a_key_or_token_is_secret() {
         let secret: Vec<_> = SETTINGS.iter().filter(|s| s.is_secret()).collect();
         let names: Vec<_> = secret.iter().map(|setting| setting.name).collect();
-        assert_eq!(names, ["INGEST_KEY", "READ_TOKEN", "ADMIN_TOKEN"]);
+        assert_eq!(
+            names,
+            [
+                "INGEST_KEY",
+                "READ_TOKEN",
+                "ADMIN_TOKEN",
+                "STORE_CLIENT_SALT"
+            ]
+        );
     }
 }

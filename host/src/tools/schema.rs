@@ -1,7 +1,7 @@
 //! The JSON Schema of the config file, for editors: made of the same table of
 //! settings that reads it.
 
-use crate::config_file::TENANT_KEYS;
+use crate::config_file::{OF_ONE_TENANT, TENANT_KEYS};
 use crate::settings::{SETTINGS, Setting};
 use serde_json::{Map, Value, json};
 
@@ -19,7 +19,7 @@ pub(super) fn of_config_file() -> String {
                 "properties": {
                     "server": table(Setting::is_of_server, Map::new(), &[]),
                     "defaults": table(
-                        |setting| setting.is_of_tenant() && !setting.is_secret(),
+                        |setting| setting.is_of_tenant() && !OF_ONE_TENANT.contains(&setting.name),
                         Map::new(),
                         &[],
                     ),

@@ -73,7 +73,7 @@ fn header(answer: &Answer, name: http::HeaderName) -> String {
 async fn cookie(store: &SimStore) -> String {
     let answer = log_in(store, browser("", None), b"token=s3cret").await;
     assert_eq!(answer.status, 303);
-    assert_eq!(header(&answer, LOCATION), "/");
+    assert_eq!(header(&answer, LOCATION), "./");
     let cookie = header(&answer, SET_COOKIE);
     cookie.split(';').next().unwrap().to_owned()
 }
@@ -167,7 +167,7 @@ fn the_token_does_not_stay_in_the_address() {
         let page = respond(store, gate, browser("", Some(cookie))).await;
         assert!(text(&page).contains("id=\"live\""));
         let plain = respond(store, gate, browser("token=s3cret", None)).await;
-        assert_eq!(header(&plain, LOCATION), "/");
+        assert_eq!(header(&plain, LOCATION), "./");
     });
 }
 
