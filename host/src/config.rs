@@ -370,6 +370,7 @@ mod tests {
             ("WORKERS", "0", "1 to 256"),
             ("LOG_FORMAT", "xml", "text or json"),
             ("FLUSH_INTERVAL", "60", "60s"),
+            ("IDLE_TIME", "5m", "config file"),
             ("DURABILITY", "maybe", "power"),
         ] {
             let error = Options::from_pairs([(name, value)])

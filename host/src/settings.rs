@@ -292,7 +292,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting(
         "IDLE_TIME",
         "idle-time",
-        "5m for tenants of a config file, else none",
+        "5m for tenants of a config file; there is none for a single one",
         "DURATION",
         "Publish and drop instances that had no request for this long",
         Reader::Host,

@@ -1,6 +1,7 @@
 //! Servers under test: the native host, and the component in a stock runtime.
 
 use rustix::process::{Pid, Signal, kill_process};
+use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,8 @@ pub struct Server {
     child: Child,
     pub address: SocketAddr,
     pub data_dir: PathBuf,
+    /// What it said before it listened.
+    before: RefCell<Vec<String>>,
     log: mpsc::Receiver<String>,
 }
 
@@ -176,13 +179,15 @@ impl Server {
             child,
             address,
             data_dir,
+            before: RefCell::new(said),
             log,
         }
     }
 
     /// What it has written to its log since the last call.
     pub fn log(&self) -> Vec<String> {
-        self.log.try_iter().collect()
+        let before = self.before.take();
+        before.into_iter().chain(self.log.try_iter()).collect()
     }
 
     /// Its process.

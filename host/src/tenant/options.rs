@@ -79,6 +79,11 @@ impl TenantOptions {
             workers: cpus,
             idle_time: None,
         };
+        if let Some((source, _)) = reader.sources.find("IDLE_TIME") {
+            // Connections live with its instances.
+            let wrong = format!("IDLE_TIME ({source}) is for the tenants of a config file's table");
+            reader.wrong.push(wrong);
+        }
         TenantOptions::read(reader, Entry::only(), data_dir, defaults)
     }
 
