@@ -159,10 +159,11 @@ impl Office {
 
     async fn tenants(&self) -> Answer {
         let tenants = self.operator.landlord.directory().load_full();
-        let mut rows = Vec::new();
-        for tenant in tenants.all() {
-            rows.push(Row::of(tenant).await);
-        }
+        let rows = of_each(
+            tenants.all(),
+            |tenant| async move { Row::of(&tenant).await },
+        );
+        let rows = rows.await;
         json(StatusCode::OK, Rows { tenants: rows }.json())
     }
 
@@ -188,16 +189,20 @@ impl Office {
         let tenants = self.operator.landlord.directory().load_full();
         let edge = &self.operator.edge;
         let mut all: Vec<Family> = vec![self.connections(), edge.limited.family()];
-        let mut awake = 0;
-        for tenant in tenants.all() {
-            awake += u64::from(tenant.present_crew().is_some());
-            if tenant.was_used() {
-                let mut families = metrics::of_tenant(tenant).await;
-                for family in &mut families {
-                    label(family, &tenant.name);
-                }
-                exposition::merge(&mut all, &families);
+        let awake = tenants
+            .all()
+            .filter(|tenant| tenant.present_crew().is_some());
+        let awake = awake.count() as u64;
+        let used = tenants.all().filter(|tenant| tenant.was_used());
+        let told = of_each(used, |tenant| async move {
+            let mut families = metrics::of_tenant(&tenant).await;
+            for family in &mut families {
+                label(family, &tenant.name);
             }
+            families
+        });
+        for families in told.await {
+            exposition::merge(&mut all, &families);
         }
         let count = Family::new("netwatch_tenants", "Tenants, by state.", Kind::Gauge);
         let asleep = (tenants.all().count() as u64).saturating_sub(awake);
@@ -222,6 +227,26 @@ impl Office {
         )
         .with(taken as f64)
     }
+}
+
+/// Asks all at once, so that those who do not answer in time are waited for once.
+async fn of_each<'a, T, F>(
+    tenants: impl Iterator<Item = &'a Arc<Tenant>>,
+    ask: impl Fn(Arc<Tenant>) -> F,
+) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let asked: Vec<_> = tenants
+        .map(|tenant| tokio::spawn(ask(Arc::clone(tenant))))
+        .collect();
+    let mut told = Vec::with_capacity(asked.len());
+    for one in asked {
+        // A panic was reported by the panic hook.
+        told.extend(one.await.ok());
+    }
+    told
 }
 
 /// Puts the tenant's name first among the labels.
