@@ -7,11 +7,9 @@ use crate::problem::Refusal;
 use crate::report::{Shape, Stamper, stamp_reports};
 use subtle::ConstantTimeEq;
 
-/// One request, as received.
+/// What a request with reports came with, as received.
 #[derive(Clone, Debug, Default)]
-pub struct Submission {
-    /// The body, with its content coding.
-    pub body: Vec<u8>,
+pub struct Envelope {
     /// `Content-Type`
     pub content_type: Option<String>,
     /// `Content-Encoding`
@@ -24,6 +22,15 @@ pub struct Submission {
     pub client: Option<String>,
 }
 
+/// One request.
+#[derive(Clone, Copy, Debug)]
+pub struct Submission<'a> {
+    /// The body, with its content coding.
+    pub body: &'a [u8],
+    /// What it came with.
+    pub envelope: &'a Envelope,
+}
+
 /// Judges a submission and appends its lines to `out`; their number.
 ///
 /// # Errors
@@ -31,21 +38,21 @@ pub struct Submission {
 /// then as it was.
 pub fn check(
     settings: &Settings,
-    submission: &Submission,
+    submission: Submission<'_>,
     stamper: &mut Stamper,
     out: &mut Vec<u8>,
 ) -> Result<u32, Refusal> {
-    check_origin(settings, submission.origin.as_deref())?;
-    check_key(settings, submission.key.as_deref())?;
-    let shape = shape(submission.content_type.as_deref())?;
+    let Submission { body, envelope } = submission;
+    check_origin(settings, envelope.origin.as_deref())?;
+    check_key(settings, envelope.key.as_deref())?;
+    let shape = shape(envelope.content_type.as_deref())?;
     let limit = settings.max_body_bytes;
-    if submission.body.len() as u64 > limit {
+    if body.len() as u64 > limit {
         return Err(Refusal::TooLarge(limit));
     }
-    let coding = submission.content_encoding.as_deref();
-    let body = decode_body(&submission.body, coding, limit)
-        .map_err(|error| Refusal::Decode(error, limit))?;
-    stamper.set_client(submission.client.as_deref());
+    let coding = envelope.content_encoding.as_deref();
+    let body = decode_body(body, coding, limit).map_err(|error| Refusal::Decode(error, limit))?;
+    stamper.set_client(envelope.client.as_deref());
     stamp_reports(&body, shape, stamper, out).map_err(Refusal::Report)
 }
 
@@ -112,26 +119,37 @@ mod tests {
         }
     }
 
-    fn good() -> Submission {
-        Submission {
+    struct Sent {
+        body: Vec<u8>,
+        envelope: Envelope,
+    }
+
+    fn good() -> Sent {
+        Sent {
             body: b"{\"a\":1}".to_vec(),
-            content_type: Some("application/json".into()),
-            origin: Some("https://a.example".into()),
-            key: Some("k3y".into()),
-            ..Submission::default()
+            envelope: Envelope {
+                content_type: Some("application/json".into()),
+                origin: Some("https://a.example".into()),
+                key: Some("k3y".into()),
+                ..Envelope::default()
+            },
         }
     }
 
-    fn judge(submission: &Submission) -> Result<u32, Box<Problem>> {
+    fn judge(sent: &Sent) -> Result<u32, Box<Problem>> {
         let (mut stamper, mut out) = (Stamper::new([1; 32]), Vec::new());
+        let submission = Submission {
+            body: &sent.body,
+            envelope: &sent.envelope,
+        };
         let checked = check(&settings(), submission, &mut stamper, &mut out);
         checked.map_err(|refusal| Box::new(refusal.into()))
     }
 
-    fn status(change: impl FnOnce(&mut Submission)) -> u16 {
-        let mut submission = good();
-        change(&mut submission);
-        judge(&submission).map_or_else(|problem| problem.status, |_| 202)
+    fn status(change: impl FnOnce(&mut Sent)) -> u16 {
+        let mut sent = good();
+        change(&mut sent);
+        judge(&sent).map_or_else(|problem| problem.status, |_| 202)
     }
 
     fn gzip(content: &[u8]) -> Vec<u8> {
@@ -149,20 +167,35 @@ mod tests {
     #[test]
     fn every_rule_has_its_status() {
         assert_eq!(status(|_| {}), 202);
-        assert_eq!(status(|s| s.origin = None), 202);
-        assert_eq!(status(|s| s.origin = Some("https://b.example".into())), 403);
-        assert_eq!(status(|s| s.key = None), 401);
-        assert_eq!(status(|s| s.key = Some("key".into())), 403);
-        assert_eq!(status(|s| s.content_type = None), 415);
-        assert_eq!(status(|s| s.content_type = Some("text/html".into())), 415);
-        assert_eq!(status(|s| s.body = vec![b' '; 4097]), 413);
-        assert_eq!(status(|s| s.content_encoding = Some("br".into())), 415);
+        assert_eq!(status(|s| s.envelope.origin = None), 202);
         assert_eq!(
-            status(|s| s.content_encoding = Some("gzip, gzip".into())),
+            status(|s| s.envelope.origin = Some("https://b.example".into())),
+            403
+        );
+        assert_eq!(status(|s| s.envelope.key = None), 401);
+        assert_eq!(status(|s| s.envelope.key = Some("key".into())), 403);
+        assert_eq!(status(|s| s.envelope.content_type = None), 415);
+        assert_eq!(
+            status(|s| s.envelope.content_type = Some("text/html".into())),
             415
         );
-        assert_eq!(status(|s| s.content_encoding = Some("gzip".into())), 400);
-        assert_eq!(status(|s| s.content_encoding = Some("zstd".into())), 400);
+        assert_eq!(status(|s| s.body = vec![b' '; 4097]), 413);
+        assert_eq!(
+            status(|s| s.envelope.content_encoding = Some("br".into())),
+            415
+        );
+        assert_eq!(
+            status(|s| s.envelope.content_encoding = Some("gzip, gzip".into())),
+            415
+        );
+        assert_eq!(
+            status(|s| s.envelope.content_encoding = Some("gzip".into())),
+            400
+        );
+        assert_eq!(
+            status(|s| s.envelope.content_encoding = Some("zstd".into())),
+            400
+        );
         assert_eq!(status(|s| s.body = b"{".to_vec()), 400);
         assert_eq!(status(|s| s.body = b"1".to_vec()), 422);
         assert_eq!(status(|s| s.body = b"{\"_received\":1}".to_vec()), 422);
@@ -181,7 +214,7 @@ mod tests {
             ("", 415),
         ] {
             assert_eq!(
-                status(|s| s.content_type = Some(sent.into())),
+                status(|s| s.envelope.content_type = Some(sent.into())),
                 expected,
                 "{sent}"
             );
@@ -193,7 +226,7 @@ mod tests {
         for (coding, encode) in [("gzip", gzip as fn(&[u8]) -> Vec<u8>), ("ZSTD", zstd)] {
             let coded = |content: &[u8]| {
                 status(|s| {
-                    s.content_encoding = Some(coding.into());
+                    s.envelope.content_encoding = Some(coding.into());
                     s.body = encode(content);
                 })
             };
@@ -201,7 +234,7 @@ mod tests {
             assert_eq!(coded(&vec![b' '; 3 << 20]), 413, "{coding}");
             let cut = |bytes: usize| {
                 status(|s| {
-                    s.content_encoding = Some(coding.into());
+                    s.envelope.content_encoding = Some(coding.into());
                     s.body = encode(b"{\"a\":1}");
                     s.body.truncate(s.body.len() - bytes);
                 })
@@ -216,7 +249,7 @@ mod tests {
         ];
         assert_eq!(
             status(|s| {
-                s.content_encoding = Some("zstd".into());
+                s.envelope.content_encoding = Some("zstd".into());
                 s.body = two.concat();
             }),
             202
@@ -242,11 +275,11 @@ mod tests {
 
     #[test]
     fn a_refused_origin_may_not_read_the_answer() {
-        let mut submission = good();
-        submission.origin = Some("https://evil.example".into());
-        assert!(!judge(&submission).unwrap_err().readable_by_origin);
-        submission.origin = good().origin;
-        submission.key = None;
-        assert!(judge(&submission).unwrap_err().readable_by_origin);
+        let mut sent = good();
+        sent.envelope.origin = Some("https://evil.example".into());
+        assert!(!judge(&sent).unwrap_err().readable_by_origin);
+        sent.envelope.origin = good().envelope.origin;
+        sent.envelope.key = None;
+        assert!(judge(&sent).unwrap_err().readable_by_origin);
     }
 }

@@ -5,25 +5,48 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A bound shared by all connections of a tenant, within that of all tenants.
 #[derive(Clone)]
-pub(crate) struct Budget {
-    free: Arc<AtomicUsize>,
+pub(crate) struct Budget(Arc<Bytes>);
+
+struct Bytes {
+    free: AtomicUsize,
     /// What all tenants have together.
-    all: Option<Arc<AtomicUsize>>,
+    all: Option<Budget>,
 }
 
 impl Budget {
     pub(crate) fn new(bytes: usize) -> Budget {
-        Budget {
-            free: Arc::new(AtomicUsize::new(bytes)),
-            all: None,
-        }
+        let free = AtomicUsize::new(bytes);
+        Budget(Arc::new(Bytes { free, all: None }))
     }
 
     /// A budget of so many bytes, of which no more can be had than this one has.
     pub(crate) fn within(&self, bytes: usize) -> Budget {
-        Budget {
-            free: Arc::new(AtomicUsize::new(bytes)),
-            all: Some(Arc::clone(&self.free)),
+        let free = AtomicUsize::new(bytes);
+        let all = Some(self.clone());
+        Budget(Arc::new(Bytes { free, all }))
+    }
+
+    /// Takes so many; false where they are not to be had.
+    fn take(&self, bytes: usize) -> bool {
+        let Bytes { free, all } = &*self.0;
+        let taken = free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |free| {
+            free.checked_sub(bytes)
+        });
+        if taken.is_err() {
+            return false;
+        }
+        let allowed = all.as_ref().is_none_or(|all| all.take(bytes));
+        if !allowed {
+            free.fetch_add(bytes, Ordering::Relaxed);
+        }
+        allowed
+    }
+
+    fn give_back(&self, bytes: usize) {
+        let Bytes { free, all } = &*self.0;
+        free.fetch_add(bytes, Ordering::Relaxed);
+        if let Some(all) = all {
+            all.give_back(bytes);
         }
     }
 
@@ -45,33 +68,17 @@ pub(crate) struct Share {
 impl Share {
     /// Takes `bytes` more; false where they are not to be had.
     pub(crate) fn grow(&mut self, bytes: usize) -> bool {
-        if !take(&self.budget.free, bytes) {
-            return false;
+        let taken = self.budget.take(bytes);
+        if taken {
+            self.bytes += bytes;
         }
-        if let Some(all) = &self.budget.all
-            && !take(all, bytes)
-        {
-            self.budget.free.fetch_add(bytes, Ordering::Relaxed);
-            return false;
-        }
-        self.bytes += bytes;
-        true
+        taken
     }
-}
-
-fn take(free: &AtomicUsize, bytes: usize) -> bool {
-    free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |free| {
-        free.checked_sub(bytes)
-    })
-    .is_ok()
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.budget.free.fetch_add(self.bytes, Ordering::Relaxed);
-        if let Some(all) = &self.budget.all {
-            all.fetch_add(self.bytes, Ordering::Relaxed);
-        }
+        self.budget.give_back(self.bytes);
     }
 }
 

@@ -3,8 +3,8 @@
 use crate::answer::{self, AnswerBody, HttpAnswer};
 use crate::conversation;
 use crate::dispatch;
-use crate::edge::{self, Arrived, Edge, Exceeded, InFlight, Limit, Paced, Passing, Place};
-use crate::edge::{Presence, Sender};
+use crate::edge::{self, Arrived, Edge, Exceeded, InFlight, KeptTimer, Limit, Paced, Passing};
+use crate::edge::{Place, Presence, Sender};
 use crate::metrics;
 use crate::tenant::{Crew, Directory, Found, Visitor};
 use crate::worker::Call;
@@ -12,7 +12,7 @@ use crate::{ingest, limits};
 use arc_swap::ArcSwap;
 use http::header::{CONNECTION, HeaderName, ORIGIN};
 use http::request::Parts;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use netwatch_guest::http::cors::Audience;
@@ -25,7 +25,6 @@ use std::sync::Arc;
 use std::time::Instant;
 use tokio::net::TcpStream;
 use tokio::sync::{oneshot, watch};
-use tokio::time::timeout;
 use wasmtime_wasi_http::{Error, WasiBody};
 
 /// What all connections share.
@@ -44,6 +43,8 @@ pub(crate) struct Context {
     /// The worker on whose thread the connection is served, where it is a worker's.
     pub(crate) home: usize,
     pub(crate) presence: Arc<Presence>,
+    /// Bounds how long an answer may take.
+    pub(crate) patience: KeptTimer,
 }
 
 impl Context {
@@ -109,6 +110,7 @@ impl Visit {
             https: stream.is_encrypted(),
             home,
             presence: Arc::clone(&place.presence),
+            patience: KeptTimer::default(),
         };
         conversation::hold(Rc::new(context), stream, stop).await;
     }
@@ -122,8 +124,7 @@ pub(crate) async fn answer_logged(
 ) -> Response<Passing> {
     let start = Instant::now();
     let mut flight = context.presence.begin(start);
-    let sent = request.headers().get(REQUEST_ID);
-    let id = request_id::sane_or_new(sent.and_then(|id| Some(id.to_str().ok()?.to_owned())));
+    let id = request_id(request.headers());
     let line =
         tracing::enabled!(tracing::Level::DEBUG).then(|| crate::log::escape(request.uri().path()));
     let method = request.method().clone();
@@ -159,20 +160,29 @@ pub(crate) async fn answer_logged(
             path,
             status = answer.status().as_u16(),
             milliseconds = took.as_secs_f64() * 1e3,
-            request_id = id,
+            request_id = id.to_str().unwrap_or_default(),
             client = %sender.address,
             "request"
         );
     }
     let headers = answer.headers_mut();
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        headers.insert(REQUEST_ID, id);
-    }
+    headers.insert(REQUEST_ID, id);
     edge.protect(headers, audience, &sender);
     if headers.contains_key(CONNECTION) {
         context.presence.set_refused();
     }
     answer.map(|body| Passing::new(body, flight))
+}
+
+/// The id a client gave its request, or else a new one.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let sane = |id: &&HeaderValue| id.to_str().is_ok_and(request_id::is_sane);
+    match headers.get(REQUEST_ID).filter(sane) {
+        Some(sent) => sent.clone(),
+        // Of hexadecimal digits.
+        None => HeaderValue::try_from(request_id::new())
+            .unwrap_or_else(|_| HeaderValue::from_static("none")),
+    }
 }
 
 /// Refuses what is malformed, whoever it is for.
@@ -238,7 +248,7 @@ async fn admitted(
     context: &Context,
     found: &Found,
     mut request: Request<Paced>,
-    id: &str,
+    id: &HeaderValue,
     sender: &Sender,
 ) -> HttpAnswer {
     match found.tenant.admit() {
@@ -278,7 +288,7 @@ async fn answer(
     context: &Context,
     visitor: &Visitor,
     request: Request<Paced>,
-    id: &str,
+    id: &HeaderValue,
     sender: &Sender,
 ) -> HttpAnswer {
     let route = Route::of(request.method().as_str(), request.uri().path());
@@ -297,7 +307,7 @@ async fn answer(
     };
     match route {
         Route::PostReports if crew.terms.component.is_collector => {
-            ingest::post(context, visitor, &crew, request, id, sender).await
+            ingest::post(context, visitor, &crew, request, sender).await
         }
         Route::Ready if !visitor.tenant.premises.roster.is_recovered() => {
             let detail = "reports from before the start are still being recovered";
@@ -305,7 +315,7 @@ async fn answer(
         }
         route => {
             let request = for_component(visitor, request, id, sender);
-            call(visitor, &crew, request, route == Route::Ready).await
+            call(context, visitor, &crew, request, route == Route::Ready).await
         }
     }
 }
@@ -319,6 +329,7 @@ fn problem<B>(visitor: &Visitor, request: &Request<B>, problem: &Problem) -> Htt
 
 /// Lets the component answer.
 async fn call(
+    context: &Context,
     visitor: &Visitor,
     crew: &Crew,
     request: Request<WasiBody>,
@@ -342,10 +353,10 @@ async fn call(
     if !dispatch::start(worker, call) {
         return unavailable;
     }
-    match timeout(limits::ANSWER_TIME, answered).await {
-        Ok(Ok(response)) => response.map(AnswerBody::Streamed),
-        Ok(Err(_)) => unavailable,
-        Err(_) => {
+    match context.patience.limit(limits::ANSWER_TIME, answered).await {
+        Some(Ok(response)) => response.map(AnswerBody::Streamed),
+        Some(Err(_)) => unavailable,
+        None => {
             worker.load.gave_up();
             unavailable
         }
@@ -357,7 +368,7 @@ async fn call(
 fn for_component(
     visitor: &Visitor,
     request: Request<Paced>,
-    id: &str,
+    id: &HeaderValue,
     sender: &Sender,
 ) -> Request<WasiBody> {
     let (mut head, body) = request.into_parts();
@@ -371,9 +382,7 @@ fn for_component(
     // `*` and the like have no path; the component then sees the root.
     head.uri = http::Uri::from_parts(uri).unwrap_or_default();
     sender.replace_claims(&mut head.headers);
-    if let Ok(id) = HeaderValue::from_str(id) {
-        head.headers.insert(REQUEST_ID, id);
-    }
+    head.headers.insert(REQUEST_ID, id.clone());
     let limit = visitor.terms.options.settings.max_body_bytes;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let body = Limited::new(body, limit).map_err(|_| Error::HttpRequestBodySize(None));

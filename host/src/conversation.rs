@@ -1,8 +1,10 @@
 //! Requests and answers on one connection, from the first to the last.
 
 use crate::connection::{Context, answer_logged};
-use crate::edge::{Limit, Outlook, Stream, Watch, Wire};
+use crate::edge::{KeptTimer, Limit, Outlook, Presence, Stream, Watch, Wire};
 use crate::limits;
+use futures::future::Either;
+use futures::stream::{FuturesUnordered, StreamExt};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
@@ -30,31 +32,53 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
+/// Who wants a connection to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// The server ends.
+    Stopped,
+    /// Its place is needed.
+    Dismissed,
+}
+
+async fn dismissed(presence: &Presence) -> Asked {
+    presence.dismissed().await;
+    Asked::Dismissed
+}
+
 async fn http1<S>(context: &Context, stream: S, stop: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (edge, presence) = (context.edge(), &context.presence);
+    let http = edge.http1(KeptTimer::default());
     let wire = Wire::new(stream, Arc::clone(presence));
     let service = service_fn(move |request| async move {
         Ok::<_, Infallible>(answer_logged(context, request).await)
     });
-    let mut connection = pin!(edge.http1.serve_connection(TokioIo::new(wire), service));
-    let mut stopped = pin!(stopped(stop));
-    let mut stopping = false;
+    let mut connection = pin!(http.serve_connection(TokioIo::new(wire), service));
+    let stopped = async {
+        stopped(stop).await;
+        Asked::Stopped
+    };
+    // Looked at only when they have something to say: a connection is polled several
+    // times for each request.
+    let mut asked = FuturesUnordered::new();
+    asked.push(Either::Left(stopped));
+    asked.push(Either::Right(dismissed(presence)));
     let ended = loop {
         tokio::select! {
-            ended = &mut connection => break ended,
-            () = &mut stopped, if !stopping => {
-                stopping = true;
-                connection.as_mut().graceful_shutdown();
-            }
-            () = presence.dismissed() => {
-                if presence.may_go().is_some() {
-                    return;
+            biased;
+            Some(by) = asked.next() => {
+                if by == Asked::Dismissed {
+                    if presence.may_go().is_some() {
+                        return;
+                    }
+                    asked.push(Either::Right(dismissed(presence)));
                 }
                 connection.as_mut().graceful_shutdown();
             }
+            ended = &mut connection => break ended,
         }
     };
     if let Err(error) = ended {

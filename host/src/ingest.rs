@@ -7,7 +7,8 @@ use crate::connection::Context;
 use crate::edge::{BodyError, Exceeded, Paced, Sender};
 use crate::limits;
 use crate::tenant::{Crew, Visitor};
-use crate::worker::{Pending, Submission, Verdict};
+use crate::worker::{Envelope, Pending, Verdict};
+use bytes::Bytes;
 use http::header::{
     AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, ORIGIN,
 };
@@ -19,7 +20,6 @@ use netwatch_guest::http::cors::Audience;
 use netwatch_guest::http::key;
 use netwatch_guest::problem::{Problem, Refusal};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
 
 /// Answers one report request.
 pub(crate) async fn post(
@@ -27,7 +27,6 @@ pub(crate) async fn post(
     visitor: &Visitor,
     crew: &Crew,
     request: Request<Paced>,
-    id: &str,
     sender: &Sender,
 ) -> HttpAnswer {
     let (head, body) = request.into_parts();
@@ -40,8 +39,8 @@ pub(crate) async fn post(
             let edge = context.edge();
             let store = &visitor.terms.options.store_client;
             let client = store.of(sender.address, &visitor.tenant.name, &edge.daily_salt);
-            let submission = submission(client, &head, body, origin.clone(), id);
-            let judged = judge(context.home, crew, submission, share).await;
+            let envelope = envelope(client, &head, origin.clone());
+            let judged = judge(context, crew, body, envelope, share).await;
             judged.map_err(NotTaken::from)
         }
         Err(not_taken) => Err(not_taken),
@@ -99,37 +98,33 @@ impl From<BodyError> for NotTaken {
 }
 
 async fn judge(
-    home: usize,
+    context: &Context,
     crew: &Crew,
-    submission: Submission,
+    body: Bytes,
+    envelope: Envelope,
     share: Share,
 ) -> Result<Verdict, Problem> {
     let (reply, verdict) = oneshot::channel();
     let pending = Pending {
-        submission,
+        body,
+        envelope,
         reply,
         share,
     };
-    let Some(worker) = crew.workers.submit(home, pending) else {
+    let Some(worker) = crew.workers.submit(context.home, pending) else {
         return Err(answer::overloaded());
     };
-    match timeout(limits::ANSWER_TIME, verdict).await {
-        Ok(Ok(verdict)) => Ok(verdict),
-        Ok(Err(_)) => Err(answer::unavailable()),
-        Err(_) => {
+    match context.patience.limit(limits::ANSWER_TIME, verdict).await {
+        Some(Ok(verdict)) => Ok(verdict),
+        Some(Err(_)) => Err(answer::unavailable()),
+        None => {
             worker.load.gave_up();
             Err(answer::unavailable())
         }
     }
 }
 
-fn submission(
-    client: Option<String>,
-    head: &Parts,
-    body: Vec<u8>,
-    origin: Option<String>,
-    id: &str,
-) -> Submission {
+fn envelope(client: Option<String>, head: &Parts, origin: Option<String>) -> Envelope {
     let headers = &head.headers;
     let key = || {
         key::find(
@@ -138,25 +133,23 @@ fn submission(
             head.uri.query(),
         )
     };
-    Submission {
-        body,
+    Envelope {
         content_type: text(headers, &CONTENT_TYPE),
         content_encoding: text(headers, &CONTENT_ENCODING),
         origin,
         key: key(),
         client,
-        request_id: Some(id.to_owned()),
     }
 }
 
-/// The whole body. Its bytes count against the budget as they arrive, not as
-/// they are announced.
+/// The whole body: as it came, where it came in one piece. Its bytes count against
+/// the budget as they arrive, not as they are announced.
 async fn read(
     head: &Parts,
     mut body: Paced,
     share: &mut Share,
     limit: u64,
-) -> Result<Vec<u8>, NotTaken> {
+) -> Result<Bytes, NotTaken> {
     let announced = head
         .headers
         .get(CONTENT_LENGTH)
@@ -164,20 +157,34 @@ async fn read(
     if announced > limit {
         return Err(Problem::from(Refusal::TooLarge(limit)).into());
     }
-    let mut bytes = Vec::new();
+    let mut whole = Bytes::new();
+    let mut pieces = Vec::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame?.into_data() else {
             continue;
         };
-        if bytes.len() as u64 + data.len() as u64 > limit {
+        let before = whole.len() + pieces.len();
+        if before as u64 + data.len() as u64 > limit {
             return Err(Problem::from(Refusal::TooLarge(limit)).into());
         }
         if !share.grow(data.len()) {
             return Err(answer::overloaded().into());
         }
-        bytes.extend_from_slice(&data);
+        if before == 0 {
+            whole = data;
+            continue;
+        }
+        if pieces.is_empty() {
+            pieces.reserve_exact(limits::BODY_ROOM.min(announced as usize));
+            pieces.extend_from_slice(&std::mem::take(&mut whole));
+        }
+        pieces.extend_from_slice(&data);
     }
-    Ok(bytes)
+    Ok(if pieces.is_empty() {
+        whole
+    } else {
+        Bytes::from(pieces)
+    })
 }
 
 fn str_of<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

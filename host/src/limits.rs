@@ -90,6 +90,9 @@ pub(crate) const EPOCH: Duration = Duration::from_millis(10);
 /// CPU time an instance may use without giving up control before it is stopped.
 pub(crate) const RUNAWAY: Duration = Duration::from_secs(5);
 
+/// Room that is made for a body at most before it comes, bytes.
+pub(crate) const BODY_ROOM: usize = 64 << 10;
+
 /// Submissions in one call of `intake.submit`.
 pub(crate) const BATCH_SUBMISSIONS: usize = 256;
 

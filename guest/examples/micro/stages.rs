@@ -2,7 +2,7 @@
 
 use crate::reports::{Random, report};
 use netwatch_guest::config::Settings;
-use netwatch_guest::intake::{Submission, check};
+use netwatch_guest::intake::{Envelope, Submission, check};
 use netwatch_guest::journal::frame::{FRAME_HEADER_BYTES, FrameHead, finish_frame};
 use netwatch_guest::journal::name::Id;
 use netwatch_guest::report::Stamper;
@@ -57,7 +57,8 @@ pub(crate) const ALL: [(&str, Stage); 5] = [
 
 /// What the stages work on.
 pub(crate) struct Stages {
-    bodies: Vec<Submission>,
+    bodies: Vec<Vec<u8>>,
+    envelope: Envelope,
     body_bytes: usize,
     lines: Vec<u8>,
     encoder: Encoder,
@@ -72,14 +73,14 @@ impl Stages {
         while body_bytes < BODY_BYTES {
             let body = report(&mut random, bodies.len() as u64, hosts, samples);
             body_bytes += body.len();
-            bodies.push(Submission {
-                body: body.into_bytes(),
-                content_type: Some("application/json".to_owned()),
-                ..Submission::default()
-            });
+            bodies.push(body.into_bytes());
         }
         let mut stages = Stages {
             bodies,
+            envelope: Envelope {
+                content_type: Some("application/json".to_owned()),
+                ..Envelope::default()
+            },
             body_bytes,
             lines: Vec::new(),
             encoder: Encoder::new(1)?,

@@ -37,6 +37,9 @@ impl fmt::Debug for Body {
     }
 }
 
+/// Headers that an answer to a page has, or some more.
+const HEADERS: usize = 12;
+
 /// An answer.
 #[derive(Debug)]
 pub struct Answer {
@@ -51,7 +54,8 @@ pub struct Answer {
 impl Answer {
     /// A JSON document.
     pub fn json(status: StatusCode, body: impl Into<Vec<u8>>) -> Answer {
-        let mut headers = HeaderMap::new();
+        // With room for all that answers get besides.
+        let mut headers = HeaderMap::with_capacity(HEADERS);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Answer {
             status,

@@ -3,22 +3,22 @@
 /// Longest id taken from a client.
 const MAX_BYTES: usize = 64;
 
-/// The client's id if it is short and harmless in a log, else a new UUIDv4.
+/// The client's id if it is sane, else a new one.
 pub fn sane_or_new(sent: Option<String>) -> String {
-    sent.filter(|id| is_sane(id)).unwrap_or_else(|| {
-        uuid::Builder::from_random_bytes(fastrand_bytes())
-            .into_uuid()
-            .to_string()
-    })
+    sent.filter(|id| is_sane(id)).unwrap_or_else(new)
 }
 
-fn is_sane(id: &str) -> bool {
+/// A UUIDv4.
+pub fn new() -> String {
+    uuid::Builder::from_random_bytes(fastrand::u128(..).to_le_bytes())
+        .into_uuid()
+        .to_string()
+}
+
+/// Whether an id is short, and harmless in a log.
+pub fn is_sane(id: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     !id.is_empty() && id.len() <= MAX_BYTES && id.bytes().all(allowed)
-}
-
-fn fastrand_bytes() -> [u8; 16] {
-    fastrand::u128(..).to_le_bytes()
 }
 
 #[cfg(test)]

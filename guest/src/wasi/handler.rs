@@ -9,7 +9,7 @@ use crate::http::routes::{Pattern, Route};
 use crate::http::{
     Answer, Body as Content, access, cors, key, openapi, page, plots, query, request_id, stats,
 };
-use crate::intake::Submission;
+use crate::intake::{Envelope, Submission};
 use crate::limits::{MAX_BYTES_IN_FLIGHT, MAX_LOGIN_BYTES};
 use crate::metrics::{Outcome, QueryKind, collect, exposition};
 use crate::problem::{Problem, Refusal};
@@ -251,8 +251,7 @@ async fn post(instance: &Instance, head: &Head, request: Request) -> Result<u32,
         header(&headers, "x-api-key").as_deref(),
         head.query.as_deref(),
     );
-    let submission = Submission {
-        body: Vec::new(),
+    let envelope = Envelope {
         content_type: header(&headers, "content-type"),
         content_encoding: header(&headers, "content-encoding"),
         origin: head.origin.clone(),
@@ -267,8 +266,11 @@ async fn post(instance: &Instance, head: &Head, request: Request) -> Result<u32,
         Err(problem) => Err(problem),
     };
     let body = body.inspect_err(|problem| instance.store.metrics().rejected(problem.reason))?;
-    let submission = Submission { body, ..submission };
-    let verdicts = instance.submit(std::slice::from_ref(&submission)).await;
+    let submission = Submission {
+        body: &body,
+        envelope: &envelope,
+    };
+    let verdicts = instance.submit(&[submission]).await;
     verdicts.into_iter().next().unwrap_or_else(|| {
         Err(Problem::new(
             500,

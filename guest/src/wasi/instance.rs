@@ -82,7 +82,7 @@ pub(super) type Verdict = Result<u32, Problem>;
 impl Instance {
     /// Judges and stores submissions, with as few appends as possible. The
     /// verdicts come in their order.
-    pub(super) async fn submit(&self, submissions: &[Submission]) -> Vec<Verdict> {
+    pub(super) async fn submit(&self, submissions: &[Submission<'_>]) -> Vec<Verdict> {
         let mut verdicts = Vec::with_capacity(submissions.len());
         let mut rest = submissions;
         while !rest.is_empty() {
@@ -90,9 +90,9 @@ impl Instance {
             let _ = self.store.wait_for_room().await;
             let (mut judged, batch) = self.judge(rest);
             let (these, others) = rest.split_at(judged.len());
-            these.iter().for_each(|one| spring("before", &one.body));
+            these.iter().for_each(|one| spring("before", one.body));
             let accepted = self.store.accept(batch).await;
-            these.iter().for_each(|one| spring("after", &one.body));
+            these.iter().for_each(|one| spring("after", one.body));
             rest = others;
             if let Err(error) = accepted {
                 for verdict in judged.iter_mut().filter(|verdict| verdict.is_ok()) {
@@ -107,7 +107,7 @@ impl Instance {
     }
 
     /// Judges submissions from the first on, until their lines fill a frame.
-    fn judge(&self, submissions: &[Submission]) -> (Vec<Verdict>, Batch) {
+    fn judge(&self, submissions: &[Submission<'_>]) -> (Vec<Verdict>, Batch) {
         let mut stamper = self.stamper.borrow_mut();
         let now = self.store.clock().wall_ms();
         stamper.set_time(now);
@@ -116,7 +116,7 @@ impl Instance {
         let metrics = self.store.metrics();
         for submission in submissions {
             metrics.received(submission.body.len());
-            let checked = check(&self.settings, submission, &mut stamper, &mut batch.frame);
+            let checked = check(&self.settings, *submission, &mut stamper, &mut batch.frame);
             batch.reports += *checked.as_ref().unwrap_or(&0);
             verdicts.push(checked.map_err(|refusal| {
                 let problem = Problem::from(refusal);

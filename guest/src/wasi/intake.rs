@@ -2,32 +2,56 @@
 
 use super::Component;
 use super::bindings::exports::netwatch::server::intake::{
-    Guest, Refusal, Submission as Received, Verdict,
+    Envelope as Came, Guest, Refusal, Submission as Received, Verdict,
 };
 use super::instance::instance;
-use crate::intake::Submission;
+use crate::intake::{Envelope, Submission};
 use crate::problem::Problem;
 
 impl Guest for Component {
-    async fn submit(batch: Vec<Received>) -> Vec<Verdict> {
-        let submissions: Vec<Submission> = batch.into_iter().map(Submission::from).collect();
-        let verdicts = match instance().await {
-            Ok(instance) => instance.submit(&submissions).await,
-            Err(problem) => vec![Err(problem); submissions.len()],
+    async fn submit(
+        bodies: Vec<u8>,
+        submissions: Vec<Received>,
+        envelopes: Vec<Came>,
+    ) -> Vec<Verdict> {
+        let envelopes: Vec<Envelope> = envelopes.into_iter().map(Envelope::from).collect();
+        let verdicts = match (instance().await, pair(&bodies, &submissions, &envelopes)) {
+            (Ok(instance), Some(submissions)) => instance.submit(&submissions).await,
+            (Err(problem), _) => vec![Err(problem); submissions.len()],
+            (_, None) => {
+                let detail = "the host's batch contradicts itself; please report this";
+                vec![Err(Problem::new(500, "internal", detail)); submissions.len()]
+            }
         };
         verdicts.into_iter().map(Verdict::from).collect()
     }
 }
 
-impl From<Received> for Submission {
-    fn from(received: Received) -> Self {
-        Submission {
-            body: received.body,
-            content_type: received.content_type,
-            content_encoding: received.content_encoding,
-            origin: received.origin,
-            key: received.key,
-            client: received.client,
+/// Each submission with its body and what it came with. `None` where one of them
+/// is not there.
+fn pair<'a>(
+    bodies: &'a [u8],
+    submissions: &[Received],
+    envelopes: &'a [Envelope],
+) -> Option<Vec<Submission<'a>>> {
+    let mut begin = 0;
+    let pairs = submissions.iter().map(|received| {
+        let end = received.body_end as usize;
+        let body = bodies.get(std::mem::replace(&mut begin, end)..end)?;
+        let envelope = envelopes.get(received.envelope as usize)?;
+        Some(Submission { body, envelope })
+    });
+    pairs.collect()
+}
+
+impl From<Came> for Envelope {
+    fn from(came: Came) -> Self {
+        Envelope {
+            content_type: came.content_type,
+            content_encoding: came.content_encoding,
+            origin: came.origin,
+            key: came.key,
+            client: came.client,
         }
     }
 }

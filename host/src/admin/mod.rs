@@ -8,7 +8,7 @@ mod report;
 pub(crate) use report::{Row, Rows};
 
 use crate::config::{AdminOptions, ConfigError, Configuration};
-use crate::edge::Edge;
+use crate::edge::{Edge, KeptTimer};
 use crate::metrics;
 use crate::server::StartError;
 use crate::tenant::{Landlord, Tenant};
@@ -69,7 +69,7 @@ struct Office {
 
 async fn accept(listener: TcpListener, office: Arc<Office>, mut close: watch::Receiver<bool>) {
     let places = Arc::new(Semaphore::new(limits::ADMIN_CONNECTIONS));
-    let http = office.operator.edge.http1.clone();
+    let edge = Arc::clone(&office.operator.edge);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -82,7 +82,8 @@ async fn accept(listener: TcpListener, office: Arc<Office>, mut close: watch::Re
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
             continue;
         };
-        let (office, http) = (Arc::clone(&office), http.clone());
+        let office = Arc::clone(&office);
+        let http = edge.http1(KeptTimer::default());
         tokio::spawn(async move {
             let service = service_fn(|request| {
                 let office = Arc::clone(&office);

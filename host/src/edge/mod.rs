@@ -34,6 +34,7 @@ mod proxy_protocol;
 mod pseudonym;
 mod rates;
 mod refusal;
+mod timer;
 mod tls;
 mod wire;
 
@@ -49,13 +50,13 @@ pub(crate) use passing::Passing;
 pub(crate) use presence::{InFlight, Presence};
 pub(crate) use pseudonym::{DailySalt, StoreClient};
 pub(crate) use rates::{Exceeded, TenantRates};
+pub(crate) use timer::KeptTimer;
 pub(crate) use wire::Wire;
 
 use crate::limits;
 use http::{HeaderMap, HeaderValue};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2 as hyper_http2};
-use hyper_util::rt::TokioTimer;
 use limited::Limited;
 use lobby::Lobby;
 use netwatch_guest::http::cors::Audience;
@@ -71,7 +72,7 @@ pub(crate) struct Edge {
     pub(crate) lobby: Arc<Lobby>,
     pub(crate) limited: Arc<Limited>,
     pace: Pace,
-    pub(crate) http1: http1::Builder,
+    http1: http1::Builder,
     pub(crate) http2: hyper_http2::Builder<http2::SameThread>,
     pub(crate) daily_salt: DailySalt,
     options: EdgeOptions,
@@ -103,6 +104,13 @@ impl Edge {
             hsts: options.hsts.and_then(hardening::hsts),
             options,
         })
+    }
+
+    /// hyper for a connection with this timer.
+    pub(crate) fn http1(&self, timer: KeptTimer) -> http1::Builder {
+        let mut http = self.http1.clone();
+        http.timer(timer);
+        http
     }
 
     /// The certificate, where there is one.
@@ -153,11 +161,10 @@ impl Edge {
     }
 }
 
-/// hyper with this server's limits.
+/// hyper with this server's limits, and no timer yet.
 fn http1() -> http1::Builder {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(limits::HEAD_TIME)
+    http.header_read_timeout(limits::HEAD_TIME)
         .max_buf_size(limits::HEAD_BYTES)
         .max_headers(limits::HEADERS)
         .keep_alive(true)

@@ -5,4 +5,5 @@ wasmtime::component::bindgen!({
     path: "../wit",
     world: "collector",
     exports: { default: async | store },
+    additional_derives: [PartialEq],
 });

@@ -1,5 +1,6 @@
 //! What an instance does while it serves.
 
+use super::batch::Batch;
 use super::bindings;
 use super::calls::CallTask;
 use super::instance::Leave;
@@ -7,6 +8,8 @@ use super::replies::Replies;
 use super::{Inbox, Job, Pending, Seat};
 use crate::limits;
 use crate::state::{State, Usage};
+use futures::future::LocalBoxFuture;
+use futures::stream::{FuturesUnordered, TryStreamExt};
 use std::cell::Cell;
 use std::pin::pin;
 use std::sync::Arc;
@@ -61,16 +64,21 @@ impl<'a> Duty<'a> {
 
     pub(super) async fn serve(&self, inbox: &mut Inbox) -> Result<Leave> {
         let Inbox { submissions, jobs } = inbox;
+        // Only those are looked at that have something to do: reports come often.
+        let others: [LocalBoxFuture<'_, Result<()>>; 7] = [
+            Box::pin(self.take_jobs(jobs)),
+            Box::pin(self.recover_when_asked()),
+            Box::pin(self.supervise()),
+            Box::pin(self.tick()),
+            Box::pin(self.index()),
+            Box::pin(self.tell_when_asked()),
+            Box::pin(self.await_stop()),
+        ];
+        let others = FuturesUnordered::from_iter(others);
         // The first error ends all of them: the store is then lost.
         tokio::try_join!(
             self.take_submissions(submissions),
-            self.take_jobs(jobs),
-            self.recover_when_asked(),
-            self.supervise(),
-            self.tick(),
-            self.index(),
-            self.tell_when_asked(),
-            self.await_stop(),
+            others.try_collect::<()>(),
         )?;
         let why = *self.leave.borrow();
         Ok(why)
@@ -144,18 +152,14 @@ impl<'a> Duty<'a> {
         let intake = collector.netwatch_server_intake();
         let mut waiting = waiting.drain(..).peekable();
         while waiting.peek().is_some() {
-            let mut batch = Vec::with_capacity(waiting.len());
             let mut replies = Replies::new(&self.seat.load, waiting.len());
-            let mut bytes = 0;
-            while let Some(next) = waiting.next_if(|next| {
-                let with_next = bytes + next.submission.body.len();
-                bytes == 0 || with_next <= limits::BATCH_BYTES
-            }) {
-                bytes += next.submission.body.len();
-                batch.push(next.submission);
-                replies.waiting.push((next.reply, next.share));
-            }
-            let verdicts = intake.call_submit(self.store, batch).await?;
+            let Batch {
+                bodies,
+                submissions,
+                envelopes,
+            } = Batch::take(&mut waiting, &mut replies);
+            let call = intake.call_submit(self.store, bodies, submissions, envelopes);
+            let verdicts = call.await?;
             replies.give(verdicts);
         }
         Ok(())

@@ -12,6 +12,7 @@
 //! in the inbox survives either; what an instance had taken is answered or, if
 //! it trapped, given up.
 
+mod batch;
 mod bindings;
 mod calls;
 mod duty;
@@ -24,13 +25,14 @@ use crate::budget::Share;
 use crate::connection::Visit;
 use crate::limits;
 use crate::metrics::Meter;
+use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::{mpsc, oneshot};
 use wasmtime_wasi_http::WasiBody;
 
 pub(crate) use bindings::CollectorPre;
-pub(crate) use bindings::exports::netwatch::server::intake::{Submission, Verdict};
+pub(crate) use bindings::exports::netwatch::server::intake::{Envelope, Verdict};
 #[cfg(test)]
 pub(crate) use bindings::exports::netwatch::server::maintenance::MetricSample;
 pub(crate) use bindings::exports::netwatch::server::maintenance::{Metric, MetricKind};
@@ -40,7 +42,8 @@ pub(crate) use wasmtime_wasi_http::p3::bindings::ServicePre;
 
 /// A report on its way to a verdict.
 pub(crate) struct Pending {
-    pub(crate) submission: Submission,
+    pub(crate) body: Bytes,
+    pub(crate) envelope: Envelope,
     pub(crate) reply: oneshot::Sender<Verdict>,
     /// Given back when the verdict is there.
     pub(crate) share: Share,
