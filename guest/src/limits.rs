@@ -60,7 +60,7 @@ pub const BACKLOG_PAUSE: Duration = Duration::from_millis(2);
 pub const SLICE_BYTES: usize = 128 << 10;
 
 /// Stored lines that may wait to be compressed, bytes; above it storing more
-/// compresses some first. Sealing compresses all of it at once: some milliseconds.
+/// compresses some first.
 pub const MAX_BEHIND_BYTES: usize = 1 << 20;
 
 /// Seconds a client is asked to wait after a 503.

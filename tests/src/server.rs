@@ -96,6 +96,8 @@ fn component(package: &str, folder: &str, feature: Option<&str>) -> PathBuf {
         .args(feature.map(|feature| format!("--features={feature}")))
         .args(["--target", "wasm32-wasip2", "--target-dir"])
         .arg(&target)
+        // Built for one test each, and not to be fast.
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .status();
     assert!(
@@ -138,14 +140,37 @@ fn stock(data_dir: &Path, settings: &[(&str, &str)]) -> Command {
 /// A stock runtime with a component, not started.
 pub fn stock_with(component: &Path, data_dir: &Path, settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(binaries().join("stock-wasmtime"));
-    command.args(["serve", "-Scli", "--addr", "127.0.0.1:0", "--dir"]);
+    command.args(["serve", "-Scli", "--allow-precompiled"]);
+    command.args(["--addr", "127.0.0.1:0", "--dir"]);
     command.arg(format!("{}::/data", data_dir.display()));
     command.args(["--env", "DATA_DIR=/data"]);
     for (name, value) in settings {
         command.arg("--env").arg(format!("{name}={value}"));
     }
-    command.arg(component);
+    command.arg(precompiled(component));
     command
+}
+
+/// What a stock runtime makes of a component when it starts, made once: that takes
+/// seconds, and some tests start dozens.
+fn precompiled(component: &Path) -> PathBuf {
+    let runtime = binaries().join("stock-wasmtime");
+    let compiled = component.with_extension("stock.cwasm");
+    let modified = |path: &Path| path.metadata().and_then(|about| about.modified()).ok();
+    let made = modified(&compiled);
+    if made > modified(component) && made > modified(&runtime) {
+        return compiled;
+    }
+    // Others may be at the same; whoever is last replaces what is alike.
+    let own = component.with_extension(format!("{}.cwasm", std::process::id()));
+    let status = Command::new(runtime)
+        .args(["compile", "-Wcomponent-model-async=y", "-o"])
+        .args([&own, component])
+        .status();
+    let done = status.expect("a stock runtime").success();
+    assert!(done, "the component does not compile");
+    std::fs::rename(own, &compiled).expect("a file renamed");
+    compiled
 }
 
 impl Server {

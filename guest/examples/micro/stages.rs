@@ -118,7 +118,11 @@ impl Stages {
             if out.len() > batch {
                 out.clear();
             }
-            let checked = check(&settings, body, &mut stamper, &mut out);
+            let submission = Submission {
+                body,
+                envelope: &self.envelope,
+            };
+            let checked = check(&settings, submission, &mut stamper, &mut out);
             checked.map_err(|refusal| format!("{refusal:?}"))?;
         }
         Ok(out)

@@ -66,6 +66,11 @@ impl CheckedEncoder {
         })
     }
 
+    /// Bytes of the frame by now.
+    pub fn bytes(&self) -> usize {
+        self.encoder.frame().len()
+    }
+
     /// Adds lines, wherever they are cut. After an error the encoder is of no
     /// further use.
     ///

@@ -1,5 +1,6 @@
 //! The open journal, and how it is sealed.
 
+use super::growth::Growth;
 use super::{Flushing, Store};
 use crate::clock::Clock;
 use crate::config::Durability;
@@ -10,20 +11,14 @@ use crate::journal::writer::{Batch, SealedBy, Writer};
 use crate::limits::{MAX_READY_BYTES, SLICE_BYTES};
 use crate::metrics::FlushReason;
 use crate::segment::checked::CheckedEncoder;
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
 /// The journal that takes reports, and the segment that grows beside it.
 pub(super) struct Live<F> {
-    /// `None` in `memory`: then `lines` holds what the journal would.
+    /// `None` in `memory`.
     pub(super) writer: Option<Writer<F>>,
-    pub(super) lines: Vec<Vec<u8>>,
-    /// `None` where the segment is not this instance's to make.
-    pub(super) encoder: Option<CheckedEncoder>,
-    /// Stored and told, but not yet compressed.
-    behind: VecDeque<Batch>,
-    behind_bytes: usize,
+    growth: Growth,
     pub(super) reports: u64,
     pub(super) bytes: u64,
     pub(super) first_ms: u64,
@@ -46,38 +41,17 @@ impl<F> Live<F> {
         self.first_ms = self.first_ms.min(batch.first_ms);
         self.last_ms = self.last_ms.max(batch.last_ms);
         self.first_at.get_or_insert(now);
-        if self.encoder.is_some() {
-            self.behind_bytes += batch.lines().len();
-            self.behind.push_back(batch);
-        } else if self.writer.is_none() {
-            self.lines.push(batch.frame);
-        }
+        self.growth.take(batch);
     }
 
     /// Compresses what waits for it, oldest first, until `enough` bytes are done.
     pub(super) fn catch_up(&mut self, enough: usize) {
-        let mut done = 0;
-        while done < enough
-            && let Some(batch) = self.behind.pop_front()
-        {
-            let bytes = batch.lines().len();
-            self.behind_bytes -= bytes;
-            done += bytes;
-            if let Some(encoder) = &mut self.encoder
-                && let Err(error) = encoder.write(batch.lines())
-            {
-                log::error!("{error}; the segment will be made from the journal");
-                self.encoder = None;
-            }
-            if self.writer.is_none() {
-                self.lines.push(batch.frame);
-            }
-        }
+        self.growth.catch_up(enough);
     }
 
     /// Bytes of lines that are not compressed yet.
     pub(super) fn behind_bytes(&self) -> usize {
-        self.behind_bytes
+        self.growth.behind_bytes()
     }
 }
 
@@ -89,13 +63,33 @@ pub(super) enum Content {
     Memory(Vec<Vec<u8>>),
 }
 
+/// How far the segment of a sealed journal is.
+pub(super) enum Making {
+    /// Some of its lines are not compressed yet.
+    Growing(Growth),
+    /// Verified.
+    Ready(Vec<u8>),
+    /// It is to be made of the content.
+    Lost,
+}
+
+impl Making {
+    /// Bytes it takes or may take.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Making::Growing(growth) => growth.bytes().unwrap_or(0),
+            Making::Ready(segment) => segment.len(),
+            Making::Lost => 0,
+        }
+    }
+}
+
 /// A journal of this instance that takes no more and is to be published.
 pub(super) struct Sealed {
     pub(super) content: Content,
     /// The segment's name if this instance alone publishes it.
     pub(super) id: Id,
-    /// The segment, verified, if it was made on the way.
-    pub(super) segment: Option<Vec<u8>>,
+    pub(super) segment: Making,
     pub(super) reason: FlushReason,
     pub(super) reports: u64,
     pub(super) bytes: u64,
@@ -123,18 +117,8 @@ impl<D: Disk, C: Clock> Store<D, C> {
             }
         };
         *live = Some(Live {
+            growth: Growth::new(self.encoder(), writer.is_none()),
             writer,
-            lines: Vec::new(),
-            encoder: match self.flushing.get() {
-                // Where that fails, so will publishing, and say so.
-                Flushing::ByHost => self
-                    .spare_encoder
-                    .take()
-                    .or_else(|| CheckedEncoder::new(self.seed()).ok()),
-                Flushing::AmongInstances => None,
-            },
-            behind: VecDeque::new(),
-            behind_bytes: 0,
             reports: 0,
             bytes: 0,
             first_ms: u64::MAX,
@@ -144,16 +128,28 @@ impl<D: Disk, C: Clock> Store<D, C> {
         Ok(())
     }
 
-    /// ⑤ Seals the open journal and puts it among those to be published. An
-    /// error is no loss: the journal is then sealed and published from the file.
+    /// What compresses reports as they come, where that is this instance's to do.
+    fn encoder(&self) -> Option<CheckedEncoder> {
+        match self.flushing.get() {
+            // Where that fails, so will publishing, and say so.
+            Flushing::ByHost => self
+                .spare_encoder
+                .take()
+                .or_else(|| CheckedEncoder::new(self.seed()).ok()),
+            Flushing::AmongInstances => None,
+        }
+    }
+
+    /// ⑤ Seals the open journal and puts it among those to be published, which
+    /// takes no longer the more there is to compress. An error is no loss: the
+    /// journal is then sealed and published from the file.
     pub(super) async fn seal(&self, live: &mut Option<Live<D::File>>, reason: FlushReason) {
         let Some(mut journal) = live.take() else {
             return;
         };
         let Some(writer) = journal.writer.take() else {
             if journal.reports > 0 {
-                let segment = self.finish_segment(&mut journal);
-                self.queue(journal, None, segment, reason);
+                self.queue(journal, None, reason);
             }
             return;
         };
@@ -167,68 +163,99 @@ impl<D: Disk, C: Clock> Store<D, C> {
         if kind == SealKind::Merged && sealed.is_ok() {
             return;
         }
-        let segment = if sealed == Ok(SealedBy::Us) && journal.reports > 0 {
-            self.finish_segment(&mut journal)
-        } else {
-            None
-        };
-        self.queue(journal, Some(name), segment, reason);
-    }
-
-    /// The segment of a journal that takes no more, if it was made on the way.
-    fn finish_segment(&self, journal: &mut Live<D::File>) -> Option<Vec<u8>> {
-        journal.catch_up(usize::MAX);
-        let mut encoder = journal.encoder.take()?;
-        match encoder.finish(self.seed()) {
-            Ok(segment) => {
-                self.spare_encoder.set(Some(encoder));
-                Some(segment)
-            }
-            Err(error) => {
-                log::error!("{error}; the segment is made again");
-                None
-            }
+        if sealed != Ok(SealedBy::Us) || journal.reports == 0 {
+            journal.growth.give_up();
         }
+        self.queue(journal, Some(name), reason);
     }
 
     /// Gives up a journal that failed or was taken away: its good part is
     /// published from the file.
     pub(super) fn retire(&self, live: &mut Option<Live<D::File>>) {
-        let Some(journal) = live.take() else {
+        let Some(mut journal) = live.take() else {
             return;
         };
         let name = journal.writer.as_ref().map(Writer::name);
         if name.is_some() && self.flushing.get() == Flushing::ByHost {
-            self.queue(journal, name, None, FlushReason::Failure);
+            journal.growth.give_up();
+            self.queue(journal, name, FlushReason::Failure);
         }
     }
 
-    fn queue(
-        &self,
-        journal: Live<D::File>,
-        name: Option<JournalName>,
-        segment: Option<Vec<u8>>,
-        reason: FlushReason,
-    ) {
+    fn queue(&self, journal: Live<D::File>, name: Option<JournalName>, reason: FlushReason) {
         let (content, id) = match name {
             Some(name) => (Content::Journal(name), name.id),
-            None => (Content::Memory(journal.lines), self.new_name().id),
+            // Its frames follow when the segment is finished.
+            None => (Content::Memory(Vec::new()), self.new_name().id),
         };
-        let mut sealed = self.sealed.borrow_mut();
-        let ready: usize = sealed
-            .iter()
-            .filter_map(|s| Some(s.segment.as_ref()?.len()))
-            .sum();
-        sealed.push_back(Sealed {
+        let mut sealed = Sealed {
             content,
             id,
-            segment: segment.filter(|segment| ready + segment.len() <= MAX_READY_BYTES),
+            segment: Making::Growing(journal.growth),
             reason,
             reports: journal.reports,
             bytes: journal.bytes,
             first_ms: journal.first_ms,
             last_ms: journal.last_ms,
-        });
+        };
+        let queue = self.sealed.borrow();
+        let before: usize = queue.iter().map(|sealed| sealed.segment.bytes()).sum();
+        let growing = |sealed: &Sealed| matches!(sealed.segment, Making::Growing(_));
+        let another_grows = queue.iter().any(growing);
+        drop(queue);
+        if before + sealed.segment.bytes() > MAX_READY_BYTES {
+            if let Making::Growing(growth) = &mut sealed.segment {
+                growth.give_up();
+            }
+            self.finish(&mut sealed);
+        } else if another_grows {
+            // One encoder more is enough.
+            self.finish(&mut sealed);
+        }
+        self.sealed.borrow_mut().push_back(sealed);
+    }
+
+    /// Ends a segment that grows.
+    fn finish(&self, sealed: &mut Sealed) {
+        let growth = match std::mem::replace(&mut sealed.segment, Making::Lost) {
+            Making::Growing(growth) => growth,
+            other => {
+                sealed.segment = other;
+                return;
+            }
+        };
+        let grown = growth.finish(self.seed());
+        if grown.encoder.is_some() {
+            self.spare_encoder.set(grown.encoder);
+        }
+        if let Content::Memory(frames) = &mut sealed.content {
+            *frames = grown.kept;
+        }
+        if let Some(segment) = grown.segment {
+            sealed.segment = Making::Ready(segment);
+        }
+    }
+
+    /// Ends the segment of the oldest sealed journal, in slices: requests come
+    /// between. To be called by who publishes.
+    pub(super) async fn finish_oldest(&self) {
+        loop {
+            {
+                let mut queue = self.sealed.borrow_mut();
+                let Some(sealed) = queue.front_mut() else {
+                    return;
+                };
+                let Making::Growing(growth) = &mut sealed.segment else {
+                    return;
+                };
+                if growth.behind_bytes() == 0 {
+                    self.finish(sealed);
+                    return;
+                }
+                growth.catch_up(SLICE_BYTES);
+            }
+            self.clock.breathe().await;
+        }
     }
 
     /// Compresses what was stored, in slices, in a task of its own: nobody waits

@@ -36,6 +36,7 @@
 mod accept;
 mod agree;
 mod flusher;
+mod growth;
 mod inventory;
 mod lease;
 mod live;

@@ -1,7 +1,7 @@
 //! Makes segments, checks them, and gives them their names.
 
 use super::Store;
-use super::live::{Content, Sealed};
+use super::live::{Content, Making, Sealed};
 use super::place::{Claim, Ready};
 use super::plan::{Fate, Plan};
 use super::settle::Member;
@@ -115,16 +115,18 @@ impl<D: Disk, C: Clock> Store<D, C> {
         let _one_at_a_time = self.publishing.lock().await;
         self.clear_litter().await;
         loop {
-            let (ready, content_bytes) = match self.sealed.borrow_mut().front_mut() {
+            self.finish_oldest().await;
+            let (made, content_bytes) = match self.sealed.borrow_mut().front_mut() {
                 Some(sealed) => {
                     self.flush_reason.set(sealed.reason);
-                    (sealed.segment.take(), sealed.bytes)
+                    let made = std::mem::replace(&mut sealed.segment, Making::Lost);
+                    (made, sealed.bytes)
                 }
                 None => return Ok(()),
             };
-            let result = match ready {
-                Some(segment) => self.publish_ready(&segment, content_bytes).await,
-                None => self.publish_from_source().await,
+            let result = match made {
+                Making::Ready(segment) => self.publish_ready(&segment, content_bytes).await,
+                Making::Growing(_) | Making::Lost => self.publish_from_source().await,
             };
             match result {
                 Ok(()) => self.sealed.borrow_mut().pop_front(),

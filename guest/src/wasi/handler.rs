@@ -2,6 +2,7 @@
 //! but posting under the native host.
 
 use super::Component;
+use super::headers::Headers;
 use super::instance::{Instance, instance};
 use super::sent::Sent;
 use crate::clock::Clock as _;
@@ -39,7 +40,7 @@ impl Guest for Component {
                 http.answered(pattern, &head.method, status, took);
                 cors::allow(
                     &mut answer.headers,
-                    head.origin.as_deref(),
+                    head.headers.text("origin"),
                     &instance.settings,
                     cors::Audience::of(&head.method, &head.path),
                 );
@@ -68,7 +69,7 @@ pub(super) struct Head {
     method: String,
     path: String,
     pub(super) query: Option<String>,
-    pub(super) origin: Option<String>,
+    pub(super) headers: Headers,
     request_id: String,
 }
 
@@ -79,13 +80,14 @@ impl Head {
             Some((path, query)) => (path.to_owned(), Some(query.to_owned())),
             None => (target, None),
         };
-        let headers = request.get_headers();
+        let headers = Headers::of(request);
+        let id = headers.text("x-request-id").map(str::to_owned);
         Head {
             method: method_name(request.get_method()),
             path,
             query,
-            origin: header(&headers, "origin"),
-            request_id: request_id::sane_or_new(header(&headers, "x-request-id")),
+            headers,
+            request_id: request_id::sane_or_new(id),
         }
     }
 }
@@ -106,15 +108,6 @@ fn method_name(method: Method) -> String {
     .to_owned()
 }
 
-/// The first value of a header, if it is text.
-pub(super) fn header(headers: &Fields, name: &str) -> Option<String> {
-    headers
-        .get(name)
-        .into_iter()
-        .next()
-        .and_then(|value| String::from_utf8(value).ok())
-}
-
 async fn route(instance: &Instance, head: &Head, request: Request) -> Answer {
     match Route::of(&head.method, &head.path) {
         Route::PostReports => match post(instance, head, request).await {
@@ -122,41 +115,41 @@ async fn route(instance: &Instance, head: &Head, request: Request) -> Answer {
             Err(problem) => Answer::problem(&problem),
         },
         Route::QueryReports => {
-            read(instance, head, &request, async |asked| {
+            read(instance, head, async |asked| {
                 query::answer(&instance.store, &instance.questions, asked).await
             })
             .await
         }
         Route::Stats => {
-            read(instance, head, &request, async |asked| {
+            read(instance, head, async |asked| {
                 let stats = stats::respond(&instance.store, &instance.questions, asked);
                 counted(instance, QueryKind::Stats, stats).await
             })
             .await
         }
         Route::Plot(picture) => {
-            read(instance, head, &request, async |asked| {
+            read(instance, head, async |asked| {
                 let plot = plots::respond(&instance.store, &instance.questions, picture, asked);
                 counted(instance, QueryKind::Plot, plot).await
             })
             .await
         }
         Route::Page => {
-            let sent = Sent::of(&request);
-            let page = page::respond(&instance.store, &instance.questions, sent.visitor(head));
+            let sent = Sent::of(head, &request);
+            let page = page::respond(&instance.store, &instance.questions, sent.visitor());
             let page = counted(instance, QueryKind::Plot, async { Ok(page.await) });
             page.await
                 .unwrap_or_else(|problem| Answer::problem(&problem))
         }
-        Route::Asset(asset) => page::asset(asset, Sent::of(&request).accept_encoding.as_deref()),
+        Route::Asset(asset) => page::asset(asset, head.headers.text("accept-encoding")),
         Route::LogIn => {
-            let sent = Sent::of(&request);
-            match login_form(instance, request).await {
-                Ok(form) => page::log_in(&instance.store, sent.visitor(head), &form).await,
+            let sent = Sent::of(head, &request);
+            match login_form(instance, head, request).await {
+                Ok(form) => page::log_in(&instance.store, sent.visitor(), &form).await,
                 Err(problem) => Answer::problem(&problem),
             }
         }
-        Route::LogOut => page::log_out(&instance.store, Sent::of(&request).visitor(head)),
+        Route::LogOut => page::log_out(&instance.store, Sent::of(head, &request).visitor()),
         Route::ToPage => page::to_page(),
         Route::Preflight => cors::preflight(),
         Route::Health => Answer::health(),
@@ -171,10 +164,12 @@ async fn route(instance: &Instance, head: &Head, request: Request) -> Answer {
     }
 }
 
-async fn login_form(instance: &Instance, request: Request) -> Result<Vec<u8>, Problem> {
-    let declared = header(&request.get_headers(), "content-length");
-    let declared = declared.and_then(|length| length.parse().ok());
-    let bytes = declared.unwrap_or(MAX_LOGIN_BYTES);
+async fn login_form(
+    instance: &Instance,
+    head: &Head,
+    request: Request,
+) -> Result<Vec<u8>, Problem> {
+    let bytes = head.headers.content_length().unwrap_or(MAX_LOGIN_BYTES);
     if bytes > MAX_LOGIN_BYTES {
         return Err(page::too_large());
     }
@@ -204,20 +199,14 @@ async fn counted(
 async fn read(
     instance: &Instance,
     head: &Head,
-    request: &Request,
     answer: impl AsyncFnOnce(query::Asked<'_>) -> Result<Answer, Problem>,
 ) -> Answer {
-    let headers = request.get_headers();
-    let (accept, encoding) = (
-        header(&headers, "accept"),
-        header(&headers, "accept-encoding"),
-    );
     let asked = query::Asked {
         query: head.query.as_deref(),
-        accept: accept.as_deref(),
-        accept_encoding: encoding.as_deref(),
+        accept: head.headers.text("accept"),
+        accept_encoding: head.headers.text("accept-encoding"),
     };
-    let answered = match may_read(instance, &headers) {
+    let answered = match may_read(instance, &head.headers) {
         Ok(()) => answer(asked).await,
         Err(problem) => Err(problem),
     };
@@ -235,32 +224,31 @@ async fn metrics(instance: &Instance) -> Answer {
 }
 
 /// Whether a request may read.
-fn may_read(instance: &Instance, headers: &Fields) -> Result<(), Problem> {
+fn may_read(instance: &Instance, headers: &Headers) -> Result<(), Problem> {
     access::check(
         &instance.settings,
-        header(headers, "authorization").as_deref(),
-        header(headers, "cookie").as_deref(),
+        headers.text("authorization"),
+        headers.text("cookie"),
         instance.store.clock().wall_ms(),
     )
 }
 
 async fn post(instance: &Instance, head: &Head, request: Request) -> Result<u32, Problem> {
-    let headers = request.get_headers();
-    let key = key::find(
-        header(&headers, "authorization").as_deref(),
-        header(&headers, "x-api-key").as_deref(),
-        head.query.as_deref(),
-    );
+    let headers = &head.headers;
+    let text = |name| headers.text(name).map(str::to_owned);
     let envelope = Envelope {
-        content_type: header(&headers, "content-type"),
-        content_encoding: header(&headers, "content-encoding"),
-        origin: head.origin.clone(),
-        key,
+        content_type: text("content-type"),
+        content_encoding: text("content-encoding"),
+        origin: text("origin"),
+        key: key::find(
+            headers.text("authorization"),
+            headers.text("x-api-key"),
+            head.query.as_deref(),
+        ),
         // Nobody here knows it; whoever sent the request may claim anything.
         client: None,
     };
-    let declared = header(&headers, "content-length").and_then(|length| length.parse().ok());
-    drop(headers);
+    let declared = headers.content_length();
     let body = match Body::reserve(instance, declared.unwrap_or(READ_BYTES as u64)) {
         Ok(body) => body.read(request).await,
         Err(problem) => Err(problem),

@@ -8,6 +8,7 @@ mod bindings;
 mod clock;
 mod disk;
 mod handler;
+mod headers;
 mod instance;
 mod intake;
 mod log;

@@ -1,63 +1,44 @@
 //! What a request says to the page.
 
-use super::handler::{Head, header};
+use super::handler::Head;
 use crate::http::{access, page, query};
-use wasip3::http::types::{Fields, Request};
+use wasip3::http::types::Request;
 
-/// The headers that the page looks at.
-pub(super) struct Sent {
-    accept: Option<String>,
-    pub(super) accept_encoding: Option<String>,
-    authorization: Option<String>,
+/// What the page looks at besides the headers.
+pub(super) struct Sent<'a> {
+    head: &'a Head,
     cookie: Option<String>,
-    fetch_site: Option<String>,
     host: Option<String>,
-    forwarded_host: Option<String>,
-    forwarded_proto: Option<String>,
 }
 
-impl Sent {
-    pub(super) fn of(request: &Request) -> Sent {
-        let headers = request.get_headers();
-        let header = |name| header(&headers, name);
+impl<'a> Sent<'a> {
+    pub(super) fn of(head: &'a Head, request: &Request) -> Sent<'a> {
         Sent {
-            accept: header("accept"),
-            accept_encoding: header("accept-encoding"),
-            authorization: header("authorization"),
+            head,
             // A client may send several (RFC 9113 §8.2.3).
-            cookie: joined(&headers, "cookie"),
-            fetch_site: header("sec-fetch-site"),
+            cookie: head.headers.joined("cookie", "; "),
             // No runtime gives a component the header; some say nothing at all.
             host: request.get_authority(),
-            forwarded_host: header("x-forwarded-host"),
-            forwarded_proto: header("x-forwarded-proto"),
         }
     }
 
-    pub(super) fn visitor<'a>(&'a self, head: &'a Head) -> page::Visitor<'a> {
+    pub(super) fn visitor(&self) -> page::Visitor<'_> {
+        let headers = &self.head.headers;
         page::Visitor {
             reading: query::Asked {
-                query: head.query.as_deref(),
-                accept: self.accept.as_deref(),
-                accept_encoding: self.accept_encoding.as_deref(),
+                query: self.head.query.as_deref(),
+                accept: headers.text("accept"),
+                accept_encoding: headers.text("accept-encoding"),
             },
-            authorization: self.authorization.as_deref(),
+            authorization: headers.text("authorization"),
             cookie: self.cookie.as_deref(),
             site: access::Site {
-                origin: head.origin.as_deref(),
-                fetch_site: self.fetch_site.as_deref(),
+                origin: headers.text("origin"),
+                fetch_site: headers.text("sec-fetch-site"),
                 host: self.host.as_deref(),
-                forwarded_host: self.forwarded_host.as_deref(),
-                forwarded_proto: self.forwarded_proto.as_deref(),
+                forwarded_host: headers.text("x-forwarded-host"),
+                forwarded_proto: headers.text("x-forwarded-proto"),
             },
         }
     }
-}
-
-/// All values of a header that are text, as one.
-fn joined(headers: &Fields, name: &str) -> Option<String> {
-    let values = headers.get(name).into_iter();
-    let texts = values.filter_map(|value| String::from_utf8(value).ok());
-    let texts: Vec<String> = texts.collect();
-    (!texts.is_empty()).then(|| texts.join("; "))
 }

@@ -8,6 +8,7 @@ mod instances;
 mod ledger;
 mod prune;
 
+use super::live::Making;
 use super::{Flushing, Store};
 use crate::config::{Durability, Settings};
 use crate::journal::writer::Batch;
@@ -167,6 +168,42 @@ fn in_memory_a_flush_publishes_and_a_crash_loses() {
 }
 
 #[test]
+fn a_seal_does_not_wait_for_compression() {
+    for durability in [Durability::Crash, Durability::Memory] {
+        let world = World::new(4);
+        world.disk().set_pace(BRISK);
+        let instance = world.instance();
+        let store = Store::new(
+            instance.disk.clone(),
+            instance.clock.clone(),
+            Settings {
+                flush_bytes: 1 << 19,
+                ..settings(durability)
+            },
+        );
+        store.set_flushed_by_host();
+        let held = world.run(store.publishing.lock()).done().expect("the lock");
+        let mut batch = Batch::new();
+        batch.frame.resize(batch.frame.len() + (1 << 19), b'x');
+        batch.frame.push(b'\n');
+        (batch.reports, batch.first_ms, batch.last_ms) = (1, 1, 1);
+        let accepted = world.run(store.accept(batch)).done().expect("the run ends");
+        accepted.expect("accepted");
+        let behind = match &store.sealed.borrow().front().expect("sealed").segment {
+            Making::Growing(growth) => growth.behind_bytes(),
+            _ => 0,
+        };
+        assert!(behind > 1 << 19, "{behind} bytes are left to the publisher");
+        drop(held);
+        let drained = world.run(store.drain()).done().expect("the run ends");
+        drained.expect("drained");
+        let vitals = world.run(store.vitals()).done().expect("the run ends");
+        assert_eq!((vitals.published_segments, vitals.raw_segments), (1, 0));
+        assert_eq!(vitals.pending_reports, 0);
+    }
+}
+
+#[test]
 fn segments_that_wait_take_bounded_memory_and_are_all_published() {
     let world = World::new(3);
     world.disk().set_pace(BRISK);
@@ -196,7 +233,8 @@ fn segments_that_wait_take_bounded_memory_and_are_all_published() {
         .sealed
         .borrow()
         .iter()
-        .filter_map(|sealed| Some(sealed.segment.as_ref()?.len()))
+        .map(|sealed| sealed.segment.bytes())
+        .filter(|bytes| *bytes > 0)
         .collect();
     let bytes: usize = ready.iter().sum();
     assert!(
