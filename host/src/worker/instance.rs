@@ -2,6 +2,7 @@
 
 use super::duty::Duty;
 use super::roster::Entry;
+use super::turns::taking_turns;
 use super::{Inbox, Seat, bindings};
 use crate::limits;
 use crate::state::{self, Grant, State, Usage};
@@ -116,7 +117,7 @@ impl Instance {
             let _ = left.send(why);
             watched(&usage, duty.finish()).await
         });
-        let ended = run.await.and_then(|finished| finished);
+        let ended = taking_turns(run).await.and_then(|finished| finished);
         // What it was refused in its last second is else not counted.
         seat.meter
             .watched(usage.memory_bytes(), usage.take_refused_growth());

@@ -20,6 +20,7 @@ mod instance;
 mod replies;
 mod roster;
 mod thread;
+mod turns;
 
 use crate::budget::Share;
 use crate::connection::Visit;
