@@ -180,7 +180,7 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
     match headers.get(REQUEST_ID).filter(sane) {
         Some(sent) => sent.clone(),
         // Of hexadecimal digits.
-        None => HeaderValue::try_from(request_id::new())
+        None => HeaderValue::try_from(request_id::fresh())
             .unwrap_or_else(|_| HeaderValue::from_static("none")),
     }
 }

@@ -5,11 +5,11 @@ const MAX_BYTES: usize = 64;
 
 /// The client's id if it is sane, else a new one.
 pub fn sane_or_new(sent: Option<String>) -> String {
-    sent.filter(|id| is_sane(id)).unwrap_or_else(new)
+    sent.filter(|id| is_sane(id)).unwrap_or_else(fresh)
 }
 
 /// A UUIDv4.
-pub fn new() -> String {
+pub fn fresh() -> String {
     uuid::Builder::from_random_bytes(fastrand::u128(..).to_le_bytes())
         .into_uuid()
         .to_string()

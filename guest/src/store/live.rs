@@ -66,7 +66,7 @@ pub(super) enum Content {
 /// How far the segment of a sealed journal is.
 pub(super) enum Making {
     /// Some of its lines are not compressed yet.
-    Growing(Growth),
+    Growing(Box<Growth>),
     /// Verified.
     Ready(Vec<u8>),
     /// It is to be made of the content.
@@ -191,7 +191,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
         let mut sealed = Sealed {
             content,
             id,
-            segment: Making::Growing(journal.growth),
+            segment: Making::Growing(Box::new(journal.growth)),
             reason,
             reports: journal.reports,
             bytes: journal.bytes,
