@@ -1,6 +1,7 @@
 //! Encodes what is sent in pieces.
 
 use super::accept::Coding;
+use crate::segment::match_finder::MatchFinder;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::io::{self, Write};
@@ -10,13 +11,17 @@ use structured_zstd::encoding::{CompressionContext, CompressionLevel};
 /// not be more.
 const BLOCK_BYTES: u32 = 64 << 10;
 
+/// Bytes that a match may lie back, as a power of two: answers are kept small in
+/// memory, several at once.
+const WINDOW_LOG: u32 = 18;
+
 /// An encoder for one answer.
 pub struct Coder(Inner);
 
 enum Inner {
     Identity,
     Gzip(GzEncoder<Vec<u8>>),
-    Zstd(Box<CompressionContext>),
+    Zstd(Box<CompressionContext<MatchFinder>>),
 }
 
 impl Coder {
@@ -29,7 +34,9 @@ impl Coder {
             Coding::Identity => Inner::Identity,
             Coding::Gzip => Inner::Gzip(GzEncoder::new(Vec::new(), Compression::fast())),
             Coding::Zstd => {
-                let mut context = CompressionContext::new(CompressionLevel::Fastest);
+                let finder = MatchFinder::new(WINDOW_LOG);
+                let mut context =
+                    CompressionContext::new_with_matcher(finder, CompressionLevel::Fastest);
                 context.set_max_block_size(Some(BLOCK_BYTES))?;
                 context.set_content_checksum(true)?;
                 Inner::Zstd(Box::new(context))

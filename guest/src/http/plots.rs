@@ -14,7 +14,6 @@ use crate::store::Store;
 use form_urlencoded::{Serializer, parse};
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
-use serde_json::{Value, json};
 
 /// A plot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,37 +111,6 @@ pub async fn respond<D: Disk, C: Clock>(
     answer.body = Body::Whole(plot.standalone().into_bytes());
     compress(&mut answer, asked.accept_encoding);
     Ok(answer)
-}
-
-/// The description of a plot (OpenAPI 3.1), from that of the statistics.
-pub fn describe(picture: Picture, stats: &Value) -> Value {
-    let mut described = stats.clone();
-    let (id, summary) = match picture {
-        Picture::Latency => ("plotLatency", "Latency over time, drawn."),
-        Picture::HeatMap => (
-            "plotHeatMap",
-            "The distribution of latencies of all groups over time, drawn.",
-        ),
-        Picture::Rate => ("plotRate", "Reports over time, drawn."),
-    };
-    described["operationId"] = json!(id);
-    described["summary"] = json!(summary);
-    if let Some(parameters) = described["parameters"].as_array_mut() {
-        parameters.push(json!({
-            "name": "width", "in": "query", "required": false,
-            "schema": { "enum": ["wide", "narrow"] }
-        }));
-        parameters.push(json!({
-            "name": "host", "in": "query", "required": false,
-            "description": "Only these; in the plot of latencies.",
-            "schema": { "type": "array", "items": { "type": "string" }, "maxItems": MAX_HOSTS_ASKED }
-        }));
-    }
-    described["responses"]["200"] = json!({
-        "description": "The plot.",
-        "content": { "image/svg+xml": { "schema": { "type": "string" } } }
-    });
-    described
 }
 
 #[cfg(test)]

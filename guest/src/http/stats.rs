@@ -19,7 +19,6 @@ use crate::store::Store;
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
-use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 /// The path.
@@ -283,95 +282,12 @@ fn field(name: &str) -> String {
     guarded
 }
 
-/// The description of this route (OpenAPI 3.1). `problem` describes an answer
-/// that is a problem document.
-pub fn describe(problem: impl Fn(&str) -> Value) -> Value {
-    let parameter = |name: &str, description: &str, schema: Value| {
-        json!({
-            "name": name, "in": "query", "required": false,
-            "description": description, "schema": schema
-        })
-    };
-    let text = || json!({ "type": "string" });
-    json!({
-        "operationId": "getStats",
-        "summary": "Latencies by group and bucket of time.",
-        "security": [{ "readToken": [] }],
-        "parameters": [
-            parameter("since", "RFC 3339, now, or relative like -15m; a day before until by itself.", text()),
-            parameter("until", "The same; now by itself.", text()),
-            parameter("bucket", "A duration with its unit like 5m or 1h, or auto.", text()),
-            parameter("group", "host, client, or a JSON Pointer into the report.", text()),
-            parameter(
-                "where",
-                "A condition like /clientId:eq:abc; all must hold.",
-                json!({ "type": "array", "maxItems": crate::limits::MAX_WHERE, "items": { "type": "string" } })
-            )
-        ],
-        "responses": {
-            "200": {
-                "description": "The statistics.",
-                "content": {
-                    "application/json": { "schema": schema() },
-                    "text/csv": { "schema": { "type": "string" } }
-                }
-            },
-            "400": problem("A parameter that cannot be used."),
-            "401": problem("The read token is needed."),
-            "403": problem("The read token is another, or there is none and reading is closed."),
-            "503": problem("Not now; ask again after Retry-After seconds.")
-        }
-    })
-}
-
-fn schema() -> Value {
-    let (count, number) = (
-        json!({ "type": "integer", "minimum": 0 }),
-        json!({ "type": ["number", "null"] }),
-    );
-    let time = json!({ "type": "string", "format": "date-time" });
-    let mut numbers = serde_json::Map::new();
-    for name in ["samples", "errors", "clients"] {
-        numbers.insert(name.to_owned(), count.clone());
-    }
-    for name in [
-        "loss_percent",
-        "min",
-        "mean",
-        "p50",
-        "p90",
-        "p95",
-        "p99",
-        "max",
-    ] {
-        numbers.insert(name.to_owned(), number.clone());
-    }
-    let mut bucket = numbers.clone();
-    bucket.insert("start".to_owned(), time.clone());
-    let list = |items: Value| json!({ "type": "array", "items": items });
-    let object = |properties: Value| json!({ "type": "object", "properties": properties });
-    object(json!({
-        "since": time, "until": time, "bucket_ms": count, "group_by": { "type": "string" },
-        "reports": count, "unknown_reports": count,
-        "quantile_error": { "type": "number", "description": "How far a quantile may be off, as a part of it." },
-        "clients_error": { "type": "number", "description": "Standard error of more than 256 clients, as a part of them." },
-        "groups": list(object(json!({
-            "name": { "type": "string" },
-            "total": object(Value::Object(numbers)),
-            "buckets": list(object(Value::Object(bucket)))
-        }))),
-        "report_rate": list(object(json!({ "start": time, "reports": count }))),
-        "latency_bounds": list(json!({ "type": "number" })),
-        "densities": list(object(json!({ "start": time, "counts": list(count.clone()) }))),
-        "problems": list(json!({ "type": "string" }))
-    }))
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::stats::table;
+    use serde_json::{Value, json};
 
     fn example() -> Table {
         let summary = Summary {
@@ -437,7 +353,8 @@ mod tests {
     #[test]
     fn json_has_what_its_description_names() {
         let document: Value = serde_json::from_str(&json(&example())).unwrap();
-        let schema = schema();
+        let description = serde_json::from_str::<Value>(crate::http::openapi::DOCUMENT).unwrap();
+        let schema = &description["components"]["schemas"]["Stats"];
         let names = |of: &Value| {
             let mut names: Vec<_> = of.as_object().unwrap().keys().cloned().collect();
             names.sort();

@@ -139,7 +139,7 @@ pub fn total(families: &[Family], name: &str) -> f64 {
 /// The text, families by name.
 pub fn encode(families: &[Family]) -> String {
     let mut sorted: Vec<&Family> = families.iter().collect();
-    sorted.sort_by(|a, b| a.name.cmp(&b.name));
+    sorted.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     let mut text = String::new();
     for family in sorted {
         // Writing into a string cannot fail.

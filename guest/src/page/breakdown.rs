@@ -28,7 +28,7 @@ pub(super) fn section(html: &mut Html, view: &View<'_>) {
     match (view.asked.by, view.breakdown) {
         (Some(by), Some(table)) => {
             let mut groups: Vec<&Group> = table.groups.iter().collect();
-            groups.sort_by_key(|group| std::cmp::Reverse(group.total.samples));
+            groups.sort_by_cached_key(|group| std::cmp::Reverse(group.total.samples));
             let caption = format!("{}, by the number of measurements", words(by));
             open(html, words(by), &caption, &[words(by)]);
             for group in groups.iter().take(MAX_BREAKDOWN_ROWS) {

@@ -177,11 +177,10 @@ impl<D: Disk, C: Clock> Pass<'_, D, C> {
             self.question.period.overlaps(first, last)
         };
         // The first place that a segment's reports can have.
-        let in_order: BTreeSet<(Key, SegmentName)> = segments
-            .iter()
-            .filter(asked)
-            .map(|name| (first_place(name, order), *name))
-            .collect();
+        let mut in_order = BTreeSet::new();
+        for name in segments.iter().filter(asked) {
+            in_order.insert((first_place(name, order), *name));
+        }
         let mut was_read = false;
         for (place, name) in in_order {
             if !selection.may_hold(&place) || !self.part.may_begin_at(&place) {

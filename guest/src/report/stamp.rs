@@ -149,7 +149,7 @@ pub fn rfc3339(wall_ms: u64) -> String {
         .ok()
         .and_then(|ms| Timestamp::from_millisecond(ms).ok())
         .unwrap_or(Timestamp::MAX);
-    time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+    format!("{time:.3}")
 }
 
 fn write_uuid(id: u128, text: &mut [u8]) {

@@ -5,18 +5,15 @@
 
 use std::fmt;
 
-use structured_zstd::encoding::{
-    CompressionContext, CompressionLevel, CompressionParameters, CompressionParametersBuilder,
-};
+use structured_zstd::encoding::{CompressionContext, CompressionLevel};
 
 use super::digest::Digester;
+use super::match_finder::{MatchFinder, SHORTEST};
 use super::{Encoded, zstd_frame};
 use crate::traps::spring;
 
-/// Effort: matches are looked for by their first five bytes and by their first
-/// eight. `Fastest`, which has one table, is another 1.3 to 1.7 times as fast, and
-/// beats `zstd -3` on some reports, but is up to 6 % larger where hosts and values
-/// are more random.
+/// How literals and sequences are coded and blocks are cut; matches are found by
+/// [`MatchFinder`] whatever the level.
 const LEVEL: CompressionLevel = CompressionLevel::Default;
 
 /// Bytes that a match may lie back, as a power of two. Twice as many make reports
@@ -24,25 +21,14 @@ const LEVEL: CompressionLevel = CompressionLevel::Default;
 /// and at whoever decodes.
 const WINDOW_LOG: u32 = 20;
 
-/// Entries of the table of long matches, as a power of two; the level's own is 17.
-/// This one is 256 KiB and leaves room for others in a core's own cache; with half
-/// of it some reports come out larger than `zstd -3` makes them.
-const LONG_HASH_LOG: u32 = 16;
-
-/// … and of short ones (the level's own is 16). In reports, which repeat themselves
-/// at length, fewer and fresher short matches compress better: offsets stay small.
-const SHORT_HASH_LOG: u32 = 12;
-
 /// Largest block, bytes of content. **Do not raise.** structured-zstd 0.2.6
 /// writes a wrong sequence count (RFC 8878 §3.1.1.3.2.1) for blocks of 32,512
-/// sequences and more, and no decoder reads such a frame. At [`LEVEL`] a sequence
-/// covers at least four bytes, so a block of 126 KiB has at most 32,256; one of
+/// sequences and more, and no decoder reads such a frame. A sequence covers at least
+/// [`SHORTEST`] bytes, so a block of 126 KiB has at most 32,256; one of
 /// 128 KiB reaches the fault. Blocks of half the size cost 0.7 to 0.9 %.
 pub(super) const BLOCK_BYTES: usize = 126 << 10;
 
-fn parameters() -> CompressionParametersBuilder {
-    CompressionParameters::builder(LEVEL).chain_log(SHORT_HASH_LOG)
-}
+const _: () = assert!(BLOCK_BYTES / SHORTEST < 32_512);
 
 /// The encoder gave up; its frame is lost, the lines are not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +59,7 @@ impl From<std::io::Error> for EncodeError {
 /// Makes one frame after another. The match finder's tables are kept from frame
 /// to frame; a frame is the same whether its encoder is new or not.
 pub struct Encoder {
-    context: CompressionContext,
+    context: CompressionContext<MatchFinder>,
     frame: Vec<u8>,
     digester: Digester,
 }
@@ -81,29 +67,14 @@ pub struct Encoder {
 impl Encoder {
     /// An encoder with nothing in it; `seed` is the digest's and should be random.
     pub fn new(seed: u64) -> Result<Self, EncodeError> {
-        let parameters = parameters()
-            .window_log(WINDOW_LOG)
-            .hash_log(LONG_HASH_LOG)
-            .build();
-        Self::with(seed, BLOCK_BYTES, parameters)
+        Self::with_block_bytes(seed, BLOCK_BYTES)
     }
 
-    /// Like [`Encoder::new`], with blocks of another size and the level's own
-    /// window and table of long matches, which find more. Only for showing what
-    /// larger blocks do.
-    #[cfg(test)]
+    /// Like [`Encoder::new`], with blocks of another size; tests show what larger
+    /// ones do.
     pub(super) fn with_block_bytes(seed: u64, block_bytes: usize) -> Result<Self, EncodeError> {
-        Self::with(seed, block_bytes, parameters().build())
-    }
-
-    fn with(
-        seed: u64,
-        block_bytes: usize,
-        parameters: Result<CompressionParameters, impl fmt::Debug>,
-    ) -> Result<Self, EncodeError> {
-        let parameters = parameters.map_err(|error| EncodeError::Refused(format!("{error:?}")))?;
-        let mut context = CompressionContext::new(LEVEL);
-        context.set_parameters(&parameters)?;
+        let finder = MatchFinder::new(WINDOW_LOG);
+        let mut context = CompressionContext::new_with_matcher(finder, LEVEL);
         context.set_max_block_size(u32::try_from(block_bytes).ok())?;
         context.set_content_checksum(true)?;
         Ok(Self {

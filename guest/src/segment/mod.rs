@@ -25,6 +25,7 @@
 pub mod checked;
 pub mod digest;
 pub mod encoder;
+pub(crate) mod match_finder;
 pub mod name;
 pub mod raw;
 pub mod read;

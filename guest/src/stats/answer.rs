@@ -88,7 +88,7 @@ pub async fn answer<D: Disk, C: Clock>(
     let journals = stock.journals.into_iter();
     let mut journals: Vec<Content> = journals.map(Content::from).collect();
     let first = |content: &Content| content.rows.first().map_or(0, |(start, _)| *start);
-    journals.sort_by_key(|content| std::cmp::Reverse(first(content)));
+    journals.sort_by_cached_key(|content| std::cmp::Reverse(first(content)));
     let mut pass = Pass {
         disk,
         clock,
@@ -154,7 +154,7 @@ fn parts(
     if question.is_kept() {
         return roll_up::parts(&segments, scale, now_ms);
     }
-    segments.sort_by_key(bounds);
+    segments.sort_by_cached_key(bounds);
     let alone = segments.into_iter().map(|segment| Part {
         span: scale.period,
         source: Source::Segment(segment),

@@ -216,7 +216,7 @@ impl Fold {
                 buckets: group.buckets,
             })
             .collect();
-        groups.sort_by(|one, other| one.name.cmp(&other.name));
+        groups.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         let (latency_bounds, densities) = trim(self.densities);
         Table {
             since_ms: self.scale.period.since_ms,

@@ -143,10 +143,13 @@ fn days(hours: BTreeMap<u64, Vec<SegmentName>>) -> BTreeMap<u64, Vec<RollUp>> {
 
 fn day_of(start_ms: u64, hours: &[RollUp]) -> RollUp {
     let segments = hours.iter().flat_map(|hour| &hour.segments).copied();
+    let mut segments: Vec<_> = segments.collect();
+    segments.sort_unstable();
+    segments.dedup();
     RollUp {
         kind: Kind::Hours,
         start_ms,
-        segments: segments.collect::<BTreeSet<_>>().into_iter().collect(),
+        segments,
     }
 }
 
@@ -190,7 +193,7 @@ pub(super) fn parts(segments: &[SegmentName], scale: &Scale, now_ms: u64) -> Vec
         }
     }
     pending.settle(&mut parts);
-    parts.sort_by_key(|part| part.begin_ms(MINUTE_MS));
+    parts.sort_by_cached_key(|part| part.begin_ms(MINUTE_MS));
     parts
 }
 

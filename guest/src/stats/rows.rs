@@ -235,7 +235,7 @@ impl Rows {
             .filter(|(_, (name, _))| *name != OTHER)
             .map(|(number, (_, weight))| (number, *weight))
             .collect();
-        order.sort_by_key(|(_, weight)| Reverse(*weight));
+        order.sort_unstable_by_key(|(number, weight)| (Reverse(*weight), *number));
         order.truncate(keep);
         let (mut kept, mut weights) = (Names::default(), Vec::new());
         let mut moved = HashMap::new();

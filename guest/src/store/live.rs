@@ -267,13 +267,14 @@ impl<D: Disk, C: Clock> Store<D, C> {
         let store = Rc::clone(self);
         self.clock.spawn(async move {
             loop {
+                // First of all: who filled the slice gets the answer before it is
+                // compressed.
+                store.clock.breathe().await;
                 let mut live = store.live.lock().await;
                 let Some(journal) = live.as_mut().filter(|live| live.behind_bytes() > 0) else {
                     break;
                 };
                 journal.catch_up(SLICE_BYTES);
-                drop(live);
-                store.clock.breathe().await;
             }
             store.catching_up.set(false);
         });

@@ -157,7 +157,7 @@ async fn route(instance: &Instance, head: &Head, request: Request) -> Answer {
             Ok(()) => Answer::ready(),
             Err(error) => Answer::problem(&Refusal::Store(error).into()),
         },
-        Route::OpenApi => Answer::json(http::StatusCode::OK, openapi::document()),
+        Route::OpenApi => Answer::json(http::StatusCode::OK, openapi::DOCUMENT),
         Route::Metrics => metrics(instance).await,
         Route::NotFound => Answer::not_found(),
         Route::MethodNotAllowed(allow) => Answer::method_not_allowed(&head.method, allow),

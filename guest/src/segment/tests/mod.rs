@@ -2,7 +2,7 @@
 //! C implementation of zstd as referee.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod inputs;
+pub(super) mod inputs;
 mod referee;
 
 use inputs::{KINDS, Random, alternating_words, input, reports};

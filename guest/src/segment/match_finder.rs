@@ -1,0 +1,356 @@
+//! Finds what repeats, for the encoder: the double-hash strategy of zstd's level 3
+//! (Yann Collet, `ZSTD_dfast`), greedy, with two tables of positions. It takes the
+//! place of structured-zstd's own finder, which in Wasm needs up to 1.7 times as
+//! long for the whole of an encoder's work (`PERFORMANCE.md`).
+//!
+//! At every position it looks, in this order, for a match at the newest offset one
+//! byte on, for a long one (eight bytes hashed), and for a short one (six hashed,
+//! four compared). Where nothing is found for long, it takes larger steps.
+//!
+//! A wrong answer of a table is harmless: bytes are compared before anything is
+//! told, so that tables decide how small a frame is, never what is in it.
+
+use structured_zstd::encoding::{CompressionLevel, HistoryBuf, Matcher, Sequence};
+
+/// Shortest match told of. The encoder's block size rests on it.
+pub(super) const SHORTEST: usize = 4;
+
+/// Entries of the table of long matches, as a power of two. It is 256 KiB and leaves
+/// room for others in a core's own cache; with half of it some reports come out
+/// larger than `zstd -3` makes them.
+const LONG_LOG: u32 = 16;
+
+/// … and of short ones. In reports, which repeat themselves at length, fewer and
+/// fresher short matches compress better: offsets stay small.
+const SHORT_LOG: u32 = 11;
+
+/// Bytes that one step without a match must be past the last one to get longer by 1.
+const PATIENCE_LOG: u32 = 8;
+
+/// Every so many bytes of a block that is stored as it is are remembered: enough to
+/// find its whole repetition.
+const SKIPPED_STEP: usize = 8;
+
+/// 2^64 divided by the golden ratio (Knuth, *The Art of Computer Programming* 6.4).
+const FIBONACCI: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// Offsets that a frame begins with (RFC 8878 §3.1.1.5).
+const FIRST_OFFSETS: [usize; 2] = [1, 4];
+
+/// Positions in a frame, by the hash of what is there. A position is counted from
+/// one window before the frame, so that 0, which stands for none, is always too far
+/// away.
+struct Tables {
+    long: Box<[u32; 1 << LONG_LOG]>,
+    short: Box<[u32; 1 << SHORT_LOG]>,
+}
+
+impl Tables {
+    fn new() -> Self {
+        Self {
+            long: zeroed(),
+            short: zeroed(),
+        }
+    }
+
+    fn clear(&mut self) {
+        self.long.fill(0);
+        self.short.fill(0);
+    }
+
+    /// Puts `position` where these eight bytes belong; what was there before.
+    #[inline]
+    fn exchange_long(&mut self, eight: u64, position: u32) -> u32 {
+        let slot = eight.wrapping_mul(FIBONACCI) >> (64 - LONG_LOG);
+        std::mem::replace(&mut self.long[slot as usize], position)
+    }
+
+    /// … and the first six of them.
+    #[inline]
+    fn exchange_short(&mut self, eight: u64, position: u32) -> u32 {
+        let slot = (eight << 16).wrapping_mul(FIBONACCI) >> (64 - SHORT_LOG);
+        std::mem::replace(&mut self.short[slot as usize], position)
+    }
+}
+
+fn zeroed<const N: usize>() -> Box<[u32; N]> {
+    // Not on the stack first, as `Box::new([0; N])` would be.
+    let Ok(table) = vec![0; N].into_boxed_slice().try_into() else {
+        unreachable!("a slice of N entries is an array of N")
+    };
+    table
+}
+
+/// A match, by indices into the history.
+struct Match {
+    start: usize,
+    end: usize,
+    offset: usize,
+}
+
+/// The window, and what is known of it.
+pub(crate) struct MatchFinder {
+    tables: Tables,
+    /// Up to two windows, the block to come, and whatever waits for the next.
+    history: HistoryBuf,
+    window_bytes: usize,
+    /// What to add to an index into `history` to get a position.
+    base: u32,
+    /// The last block, as indices into `history`.
+    block: std::ops::Range<usize>,
+    /// Offsets of the last matches, newest first.
+    offsets: [usize; 2],
+}
+
+impl MatchFinder {
+    /// A finder of matches at most 2^`window_log` bytes back.
+    pub(crate) fn new(window_log: u32) -> Self {
+        let mut finder = Self {
+            tables: Tables::new(),
+            history: HistoryBuf::new(),
+            window_bytes: 1 << window_log,
+            base: 0,
+            block: 0..0,
+            offsets: FIRST_OFFSETS,
+        };
+        finder.begin();
+        finder
+    }
+
+    fn begin(&mut self) {
+        self.tables.clear();
+        self.history.clear();
+        self.base = self.first_base();
+        self.block = 0..0;
+        self.offsets = FIRST_OFFSETS;
+    }
+
+    fn first_base(&self) -> u32 {
+        self.window_bytes as u32 + 1
+    }
+
+    /// Forgets what is more than one window before the block to come.
+    fn slide(&mut self) {
+        let gone = self.block.end.saturating_sub(self.window_bytes);
+        self.history.drain_front(gone);
+        self.block = self.block.start.saturating_sub(gone)..self.block.end - gone;
+        match self.base.checked_add(gone as u32) {
+            Some(base) if base <= u32::MAX - 4 * self.first_base() => self.base = base,
+            // The next 4 GiB of a frame begin with empty tables.
+            _ => {
+                self.tables.clear();
+                self.base = self.first_base();
+            }
+        }
+    }
+}
+
+impl Matcher for MatchFinder {
+    fn get_last_space(&mut self) -> &[u8] {
+        &self.history[self.block.clone()]
+    }
+
+    fn fill_in_place(
+        &mut self,
+        capacity: usize,
+        fill: &mut dyn FnMut(&mut HistoryBuf) -> (usize, bool),
+    ) -> (usize, bool) {
+        let most = 2 * self.window_bytes;
+        if self.history.len() + capacity > most && self.block.end > self.window_bytes {
+            self.slide();
+        }
+        if self.history.capacity() < most {
+            self.history.reserve(most - self.history.len());
+        }
+        self.history.reserve(capacity);
+        fill(&mut self.history)
+    }
+
+    fn uncommitted_input(&self) -> &[u8] {
+        &self.history[self.block.end..]
+    }
+
+    fn commit_filled(&mut self, len: usize) {
+        let start = self.block.end;
+        self.block = start..self.history.len().min(start + len);
+    }
+
+    fn skip_matching(&mut self) {
+        let bytes = &self.history[..self.block.end];
+        for at in self.block.clone().step_by(SKIPPED_STEP) {
+            let position = self.base + at as u32;
+            self.tables.exchange_long(eight(bytes, at), position);
+        }
+    }
+
+    fn start_matching(&mut self, mut tell: impl FnMut(Sequence)) {
+        let bytes = &self.history[..self.block.end];
+        let end = bytes.len();
+        let tables = &mut self.tables;
+        let (base, window) = (self.base, self.window_bytes as u32);
+        let [mut newest, mut second] = self.offsets;
+        let (mut at, mut told) = (self.block.start, self.block.start);
+        // Eight bytes are read at `at` and behind it.
+        while at + 9 <= end {
+            let position = base + at as u32;
+            let (here, next) = (eight(bytes, at), eight(bytes, at + 1));
+            let long = tables.exchange_long(here, position);
+            let short = tables.exchange_short(here, position);
+            let back = |position: u32, then: u32| {
+                let offset = position.wrapping_sub(then);
+                (offset.wrapping_sub(1) < window).then_some(offset as usize)
+            };
+            let repeats = |at: usize, offset: usize, four: u32| {
+                at.checked_sub(offset)
+                    .is_some_and(|then| self::four(bytes, then) == four)
+            };
+
+            let mut found = None;
+            if repeats(at + 1, newest, next as u32) {
+                let end = match_end(bytes, at + 1 + SHORTEST, newest);
+                found = Some(Match {
+                    start: at + 1,
+                    end,
+                    offset: newest,
+                });
+            } else if let Some(offset) = back(position, long)
+                && at
+                    .checked_sub(offset)
+                    .is_some_and(|then| eight(bytes, then) == here)
+            {
+                found = Some(around(bytes, told, at, at + 8, offset));
+            } else if let Some(offset) = back(position, short)
+                && repeats(at, offset, here as u32)
+            {
+                let long = tables.exchange_long(next, position + 1);
+                found = match back(position + 1, long) {
+                    Some(offset)
+                        if (at + 1)
+                            .checked_sub(offset)
+                            .is_some_and(|then| eight(bytes, then) == next) =>
+                    {
+                        Some(around(bytes, told, at + 1, at + 9, offset))
+                    }
+                    _ => Some(around(bytes, told, at, at + SHORTEST, offset)),
+                };
+            }
+            let Some(Match {
+                start,
+                end: after,
+                offset,
+            }) = found
+            else {
+                at += 1 + ((at - told) >> PATIENCE_LOG);
+                continue;
+            };
+            tell(Sequence::Triple {
+                literal_len: start - told,
+                offset,
+                match_len: after - start,
+            });
+            if offset != newest {
+                (newest, second) = (offset, newest);
+            }
+            // All of these lie before `after`: nothing in a table is ahead.
+            let mut remember = |at: usize, long: bool, short: bool| {
+                let (eight, position) = (eight(bytes, at), base + at as u32);
+                if long {
+                    tables.exchange_long(eight, position);
+                }
+                if short {
+                    tables.exchange_short(eight, position);
+                }
+            };
+            remember(at + 1, true, false);
+            remember(at + 2, true, true);
+            remember(after - 2, true, false);
+            remember(after - 1, false, true);
+            (at, told) = (after, after);
+            while at + 9 <= end && repeats(at, second, four(bytes, at)) {
+                let after = match_end(bytes, at + SHORTEST, second);
+                (newest, second) = (second, newest);
+                let (here, position) = (eight(bytes, at), base + at as u32);
+                tables.exchange_long(here, position);
+                tables.exchange_short(here, position);
+                tell(Sequence::Triple {
+                    literal_len: 0,
+                    offset: newest,
+                    match_len: after - at,
+                });
+                (at, told) = (after, after);
+            }
+        }
+        self.offsets = [newest, second];
+        if told < end {
+            tell(Sequence::Literals { len: end - told });
+        }
+    }
+
+    fn reset(&mut self, _level: CompressionLevel) {
+        self.begin();
+    }
+
+    fn heap_size(&self) -> usize {
+        self.history.capacity() + size_of_val(&*self.tables.long) + size_of_val(&*self.tables.short)
+    }
+
+    fn window_size(&self) -> u64 {
+        self.window_bytes as u64
+    }
+}
+
+/// The match of `known..end` with what lies `offset` before, made as long as it gets
+/// in both directions; not before `told`.
+#[inline]
+fn around(bytes: &[u8], told: usize, known: usize, end: usize, offset: usize) -> Match {
+    let mut start = known;
+    while start > told && start > offset && bytes.get(start - 1) == bytes.get(start - 1 - offset) {
+        start -= 1;
+    }
+    let end = match_end(bytes, end, offset);
+    Match { start, end, offset }
+}
+
+/// Where the bytes from `at` on stop being those `offset` before.
+#[inline]
+fn match_end(bytes: &[u8], at: usize, offset: usize) -> usize {
+    let (Some(here), Some(then)) = (bytes.get(at..), bytes.get(at - offset..)) else {
+        return at;
+    };
+    let (heres, here_rest) = here.as_chunks::<8>();
+    let (thens, _) = then.as_chunks::<8>();
+    let mut end = at;
+    for (here, then) in heres.iter().zip(thens) {
+        let differs = u64::from_le_bytes(*here) ^ u64::from_le_bytes(*then);
+        if differs != 0 {
+            return end + (differs.trailing_zeros() / 8) as usize;
+        }
+        end += 8;
+    }
+    let rest = then.get(end - at..).unwrap_or_default();
+    end + here_rest
+        .iter()
+        .zip(rest)
+        .take_while(|(a, b)| a == b)
+        .count()
+}
+
+/// Eight bytes as they lie, or 0 where there are fewer.
+#[inline]
+fn eight(bytes: &[u8], at: usize) -> u64 {
+    match bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        Some(eight) => u64::from_le_bytes(*eight),
+        None => 0,
+    }
+}
+
+#[inline]
+fn four(bytes: &[u8], at: usize) -> u32 {
+    match bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        Some(four) => u32::from_le_bytes(*four),
+        None => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests;
