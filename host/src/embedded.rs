@@ -27,3 +27,13 @@ pub(crate) fn load(engine: &Engine) -> Result<Component> {
     // features before it uses it.
     unsafe { Component::deserialize(engine, COMPILED) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::WASM;
+
+    #[test]
+    fn the_component_is_below_two_megabytes() {
+        assert!(WASM.len() < 2_000_000, "{} bytes", WASM.len());
+    }
+}

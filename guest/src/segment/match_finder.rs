@@ -38,8 +38,8 @@ const FIBONACCI: u64 = 0x9E37_79B9_7F4A_7C15;
 const FIRST_OFFSETS: [usize; 2] = [1, 4];
 
 /// Positions in a frame, by the hash of what is there. A position is counted from
-/// one window before the frame, so that 0, which stands for none, is always too far
-/// away.
+/// one window before the frame, so that 0, which stands for none, is too far away;
+/// after 4 GiB it begins again at 0.
 struct Tables {
     long: Box<[u32; 1 << LONG_LOG]>,
     short: Box<[u32; 1 << SHORT_LOG]>,
@@ -120,13 +120,9 @@ impl MatchFinder {
     fn begin(&mut self) {
         self.tables.clear();
         self.history.clear();
-        self.base = self.first_base();
+        self.base = self.window_bytes as u32 + 1;
         self.block = 0..0;
         self.offsets = FIRST_OFFSETS;
-    }
-
-    fn first_base(&self) -> u32 {
-        self.window_bytes as u32 + 1
     }
 
     /// Forgets what is more than one window before the block to come.
@@ -134,14 +130,7 @@ impl MatchFinder {
         let gone = self.block.end.saturating_sub(self.window_bytes);
         self.history.drain_front(gone);
         self.block = self.block.start.saturating_sub(gone)..self.block.end - gone;
-        match self.base.checked_add(gone as u32) {
-            Some(base) if base <= u32::MAX - 4 * self.first_base() => self.base = base,
-            // The next 4 GiB of a frame begin with empty tables.
-            _ => {
-                self.tables.clear();
-                self.base = self.first_base();
-            }
-        }
+        self.base = self.base.wrapping_add(gone as u32);
     }
 }
 
@@ -178,7 +167,7 @@ impl Matcher for MatchFinder {
     fn skip_matching(&mut self) {
         let bytes = &self.history[..self.block.end];
         for at in self.block.clone().step_by(SKIPPED_STEP) {
-            let position = self.base + at as u32;
+            let position = self.base.wrapping_add(at as u32);
             self.tables.exchange_long(eight(bytes, at), position);
         }
     }
@@ -192,7 +181,7 @@ impl Matcher for MatchFinder {
         let (mut at, mut told) = (self.block.start, self.block.start);
         // Eight bytes are read at `at` and behind it.
         while at + 9 <= end {
-            let position = base + at as u32;
+            let position = base.wrapping_add(at as u32);
             let (here, next) = (eight(bytes, at), eight(bytes, at + 1));
             let long = tables.exchange_long(here, position);
             let short = tables.exchange_short(here, position);
@@ -222,8 +211,8 @@ impl Matcher for MatchFinder {
             } else if let Some(offset) = back(position, short)
                 && repeats(at, offset, here as u32)
             {
-                let long = tables.exchange_long(next, position + 1);
-                found = match back(position + 1, long) {
+                let long = tables.exchange_long(next, position.wrapping_add(1));
+                found = match back(position.wrapping_add(1), long) {
                     Some(offset)
                         if (at + 1)
                             .checked_sub(offset)
@@ -253,7 +242,7 @@ impl Matcher for MatchFinder {
             }
             // All of these lie before `after`: nothing in a table is ahead.
             let mut remember = |at: usize, long: bool, short: bool| {
-                let (eight, position) = (eight(bytes, at), base + at as u32);
+                let (eight, position) = (eight(bytes, at), base.wrapping_add(at as u32));
                 if long {
                     tables.exchange_long(eight, position);
                 }
@@ -269,7 +258,7 @@ impl Matcher for MatchFinder {
             while at + 9 <= end && repeats(at, second, four(bytes, at)) {
                 let after = match_end(bytes, at + SHORTEST, second);
                 (newest, second) = (second, newest);
-                let (here, position) = (eight(bytes, at), base + at as u32);
+                let (here, position) = (eight(bytes, at), base.wrapping_add(at as u32));
                 tables.exchange_long(here, position);
                 tables.exchange_short(here, position);
                 tell(Sequence::Triple {
