@@ -38,7 +38,7 @@ fmt: ## Format the code
 
 # What the component is built with: `host/build.rs`.
 micro: target ## How fast each stage is, in Wasm
-	$(CARGO) build --release --locked -p netwatch-tests --bin stock-wasmtime
+	$(CARGO) build --release --locked --workspace --bin stock-wasmtime
 	CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS='-C target-feature=+simd128' \
 	CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1 CARGO_PROFILE_RELEASE_LTO=fat \
 		$(CARGO) build --release --locked -p netwatch-guest --example micro \
