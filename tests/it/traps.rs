@@ -60,6 +60,26 @@ fn a_trap_is_answered_with_503_and_the_worker_is_back_at_once() {
     assert_eq!(files::numbers(dir.path()), expected);
 }
 
+/// More than a slice of compression.
+const SLICE_BYTES: usize = 150_000;
+
+#[test]
+fn a_report_that_fills_a_slice_is_answered_before_the_slice_is_compressed() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(dir.path());
+    let address = server.address;
+    let padding = "x".repeat(SLICE_BYTES);
+    // Compressing it ends the instance: it is answered before, or not at all.
+    let more = format!(",\"padding\":\"{padding}\",\"trap\":\"compress\"");
+    let reply = report(address, 1, &more);
+    assert_eq!(reply.status, 202, "{}", reply.text());
+    until("it is published raw", Duration::from_secs(60), || {
+        acknowledges(address, PROBES, "");
+        std::thread::sleep(Duration::from_millis(200));
+        files::numbers(dir.path()).contains(&1)
+    });
+}
+
 #[test]
 fn acknowledged_reports_survive_traps_under_load() {
     let dir = tempfile::tempdir().unwrap();

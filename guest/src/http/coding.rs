@@ -1,6 +1,7 @@
 //! Encodes what is sent in pieces.
 
 use super::accept::Coding;
+use crate::segment::encoder::context;
 use crate::segment::match_finder::MatchFinder;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -9,11 +10,11 @@ use structured_zstd::encoding::{CompressionContext, CompressionLevel};
 
 /// Largest zstd block, bytes of content; see `segment/encoder.rs` for why it must
 /// not be more.
-const BLOCK_BYTES: u32 = 64 << 10;
+const BLOCK_BYTES: usize = 64 << 10;
 
 /// Bytes that a match may lie back, as a power of two: answers are kept small in
 /// memory, several at once.
-const WINDOW_LOG: u32 = 18;
+const WINDOW_LOG: u32 = 19;
 
 /// An encoder for one answer.
 pub struct Coder(Inner);
@@ -34,11 +35,7 @@ impl Coder {
             Coding::Identity => Inner::Identity,
             Coding::Gzip => Inner::Gzip(GzEncoder::new(Vec::new(), Compression::fast())),
             Coding::Zstd => {
-                let finder = MatchFinder::new(WINDOW_LOG);
-                let mut context =
-                    CompressionContext::new_with_matcher(finder, CompressionLevel::Fastest);
-                context.set_max_block_size(Some(BLOCK_BYTES))?;
-                context.set_content_checksum(true)?;
+                let context = context(WINDOW_LOG, CompressionLevel::Fastest, BLOCK_BYTES)?;
                 Inner::Zstd(Box::new(context))
             }
         }))

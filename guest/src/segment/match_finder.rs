@@ -1,7 +1,7 @@
 //! Finds what repeats, for the encoder: the double-hash strategy of zstd's level 3
 //! (Yann Collet, `ZSTD_dfast`), greedy, with two tables of positions. It takes the
-//! place of structured-zstd's own finder, which in Wasm needs up to 1.7 times as
-//! long for the whole of an encoder's work (`PERFORMANCE.md`).
+//! place of structured-zstd's own finder, with which the whole of an encoder's work
+//! takes up to 1.6 times as long in Wasm (`PERFORMANCE.md`).
 //!
 //! At every position it looks, in this order, for a match at the newest offset one
 //! byte on, for a long one (eight bytes hashed), and for a short one (six hashed,
@@ -16,15 +16,15 @@ use structured_zstd::encoding::{CompressionLevel, HistoryBuf, Matcher, Sequence}
 pub(super) const SHORTEST: usize = 4;
 
 /// Entries of the table of long matches, as a power of two. It is 256 KiB and leaves
-/// room for others in a core's own cache; with half of it some reports come out
-/// larger than `zstd -3` makes them.
+/// room for others in a core's own cache; twice of it makes reports 0.2 % smaller at
+/// best, half of it up to 0.4 % larger.
 const LONG_LOG: u32 = 16;
 
 /// … and of short ones. In reports, which repeat themselves at length, fewer and
 /// fresher short matches compress better: offsets stay small.
 const SHORT_LOG: u32 = 11;
 
-/// Bytes that one step without a match must be past the last one to get longer by 1.
+/// After so many bytes without a match, as a power of two, steps get one byte longer.
 const PATIENCE_LOG: u32 = 8;
 
 /// Every so many bytes of a block that is stored as it is are remembered: enough to
@@ -33,6 +33,10 @@ const SKIPPED_STEP: usize = 8;
 
 /// 2^64 divided by the golden ratio (Knuth, *The Art of Computer Programming* 6.4).
 const FIBONACCI: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// Bytes that are read at a position where a match is looked for: eight there, and
+/// eight one byte on.
+const LOOKED_AT: usize = 9;
 
 /// Offsets that a frame begins with (RFC 8878 §3.1.1.5).
 const FIRST_OFFSETS: [usize; 2] = [1, 4];
@@ -81,6 +85,11 @@ fn zeroed<const N: usize>() -> Box<[u32; N]> {
     table
 }
 
+/// What to add to an index at the start of a frame; see [`Tables`].
+fn first_base(window_bytes: usize) -> u32 {
+    window_bytes as u32 + 1
+}
+
 /// A match, by indices into the history.
 struct Match {
     start: usize,
@@ -105,24 +114,15 @@ pub(crate) struct MatchFinder {
 impl MatchFinder {
     /// A finder of matches at most 2^`window_log` bytes back.
     pub(crate) fn new(window_log: u32) -> Self {
-        let mut finder = Self {
+        let window_bytes = 1 << window_log;
+        Self {
             tables: Tables::new(),
             history: HistoryBuf::new(),
-            window_bytes: 1 << window_log,
-            base: 0,
+            window_bytes,
+            base: first_base(window_bytes),
             block: 0..0,
             offsets: FIRST_OFFSETS,
-        };
-        finder.begin();
-        finder
-    }
-
-    fn begin(&mut self) {
-        self.tables.clear();
-        self.history.clear();
-        self.base = self.window_bytes as u32 + 1;
-        self.block = 0..0;
-        self.offsets = FIRST_OFFSETS;
+        }
     }
 
     /// Forgets what is more than one window before the block to come.
@@ -174,109 +174,55 @@ impl Matcher for MatchFinder {
 
     fn start_matching(&mut self, mut tell: impl FnMut(Sequence)) {
         let bytes = &self.history[..self.block.end];
-        let end = bytes.len();
-        let tables = &mut self.tables;
-        let (base, window) = (self.base, self.window_bytes as u32);
+        let mut search = Search {
+            bytes,
+            tables: &mut self.tables,
+            base: self.base,
+            window: self.window_bytes as u32,
+        };
         let [mut newest, mut second] = self.offsets;
         let (mut at, mut told) = (self.block.start, self.block.start);
-        // Eight bytes are read at `at` and behind it.
-        while at + 9 <= end {
-            let position = base.wrapping_add(at as u32);
-            let (here, next) = (eight(bytes, at), eight(bytes, at + 1));
-            let long = tables.exchange_long(here, position);
-            let short = tables.exchange_short(here, position);
-            let back = |position: u32, then: u32| {
-                let offset = position.wrapping_sub(then);
-                (offset.wrapping_sub(1) < window).then_some(offset as usize)
-            };
-            let repeats = |at: usize, offset: usize, four: u32| {
-                at.checked_sub(offset)
-                    .is_some_and(|then| self::four(bytes, then) == four)
-            };
-
-            let mut found = None;
-            if repeats(at + 1, newest, next as u32) {
-                let end = match_end(bytes, at + 1 + SHORTEST, newest);
-                found = Some(Match {
-                    start: at + 1,
-                    end,
-                    offset: newest,
-                });
-            } else if let Some(offset) = back(position, long)
-                && at
-                    .checked_sub(offset)
-                    .is_some_and(|then| eight(bytes, then) == here)
-            {
-                found = Some(around(bytes, told, at, at + 8, offset));
-            } else if let Some(offset) = back(position, short)
-                && repeats(at, offset, here as u32)
-            {
-                let long = tables.exchange_long(next, position.wrapping_add(1));
-                found = match back(position.wrapping_add(1), long) {
-                    Some(offset)
-                        if (at + 1)
-                            .checked_sub(offset)
-                            .is_some_and(|then| eight(bytes, then) == next) =>
-                    {
-                        Some(around(bytes, told, at + 1, at + 9, offset))
-                    }
-                    _ => Some(around(bytes, told, at, at + SHORTEST, offset)),
-                };
-            }
-            let Some(Match {
-                start,
-                end: after,
-                offset,
-            }) = found
-            else {
+        while at + LOOKED_AT <= bytes.len() {
+            let Some(found) = search.find(at, told, newest) else {
                 at += 1 + ((at - told) >> PATIENCE_LOG);
                 continue;
             };
             tell(Sequence::Triple {
-                literal_len: start - told,
-                offset,
-                match_len: after - start,
+                literal_len: found.start - told,
+                offset: found.offset,
+                match_len: found.end - found.start,
             });
-            if offset != newest {
-                (newest, second) = (offset, newest);
+            if found.offset != newest {
+                (newest, second) = (found.offset, newest);
             }
-            // All of these lie before `after`: nothing in a table is ahead.
-            let mut remember = |at: usize, long: bool, short: bool| {
-                let (eight, position) = (eight(bytes, at), base.wrapping_add(at as u32));
-                if long {
-                    tables.exchange_long(eight, position);
-                }
-                if short {
-                    tables.exchange_short(eight, position);
-                }
-            };
-            remember(at + 1, true, false);
-            remember(at + 2, true, true);
-            remember(after - 2, true, false);
-            remember(after - 1, false, true);
-            (at, told) = (after, after);
-            while at + 9 <= end && repeats(at, second, four(bytes, at)) {
-                let after = match_end(bytes, at + SHORTEST, second);
+            search.remember_within(at, found.end);
+            (at, told) = (found.end, found.end);
+            while at + LOOKED_AT <= bytes.len() && search.repeats(at, second, four(bytes, at)) {
+                let end = match_end(bytes, at + SHORTEST, second);
                 (newest, second) = (second, newest);
-                let (here, position) = (eight(bytes, at), base.wrapping_add(at as u32));
-                tables.exchange_long(here, position);
-                tables.exchange_short(here, position);
+                search.remember(at, true, true);
                 tell(Sequence::Triple {
                     literal_len: 0,
                     offset: newest,
-                    match_len: after - at,
+                    match_len: end - at,
                 });
-                (at, told) = (after, after);
+                (at, told) = (end, end);
             }
         }
         self.offsets = [newest, second];
-        if told < end {
-            tell(Sequence::Literals { len: end - told });
+        if told < bytes.len() {
+            tell(Sequence::Literals {
+                len: bytes.len() - told,
+            });
         }
     }
 
     fn reset(&mut self, _level: CompressionLevel) {
-        self.begin();
+        self.tables.clear();
+        self.history.clear();
+        self.base = first_base(self.window_bytes);
+        self.block = 0..0;
+        self.offsets = FIRST_OFFSETS;
     }
 
     fn heap_size(&self) -> usize {
@@ -285,6 +231,94 @@ impl Matcher for MatchFinder {
 
     fn window_size(&self) -> u64 {
         self.window_bytes as u64
+    }
+}
+
+/// Looks for matches in one block; `bytes` ends where the block does.
+struct Search<'a> {
+    bytes: &'a [u8],
+    tables: &'a mut Tables,
+    base: u32,
+    window: u32,
+}
+
+impl Search<'_> {
+    #[inline]
+    fn position(&self, at: usize) -> u32 {
+        self.base.wrapping_add(at as u32)
+    }
+
+    /// How far back `then` is from `at`, if that is within the window.
+    #[inline]
+    fn back(&self, at: usize, then: u32) -> Option<usize> {
+        let offset = self.position(at).wrapping_sub(then);
+        (offset.wrapping_sub(1) < self.window).then_some(offset as usize)
+    }
+
+    /// Whether the four bytes at `at`, which are `here`, lie `offset` before too.
+    #[inline]
+    fn repeats(&self, at: usize, offset: usize, here: u32) -> bool {
+        at.checked_sub(offset)
+            .is_some_and(|then| four(self.bytes, then) == here)
+    }
+
+    /// Where the eight bytes at `at`, which are `here`, lie before, if at `then`.
+    #[inline]
+    fn long(&self, at: usize, here: u64, then: u32) -> Option<usize> {
+        self.back(at, then).filter(|offset| {
+            at.checked_sub(*offset)
+                .is_some_and(|then| eight(self.bytes, then) == here)
+        })
+    }
+
+    /// The match to take at `at` or one byte on; positions are remembered.
+    #[inline]
+    fn find(&mut self, at: usize, told: usize, newest: usize) -> Option<Match> {
+        let (bytes, position) = (self.bytes, self.position(at));
+        let (here, next) = (eight(bytes, at), eight(bytes, at + 1));
+        let long = self.tables.exchange_long(here, position);
+        let short = self.tables.exchange_short(here, position);
+        if self.repeats(at + 1, newest, next as u32) {
+            return Some(Match {
+                start: at + 1,
+                end: match_end(bytes, at + 1 + SHORTEST, newest),
+                offset: newest,
+            });
+        }
+        if let Some(offset) = self.long(at, here, long) {
+            return Some(around(bytes, told, at, at + 8, offset));
+        }
+        let offset = self.back(at, short)?;
+        if !self.repeats(at, offset, here as u32) {
+            return None;
+        }
+        // A long one is worth a byte more of literals.
+        let long = self.tables.exchange_long(next, self.position(at + 1));
+        Some(match self.long(at + 1, next, long) {
+            Some(offset) => around(bytes, told, at + 1, at + 9, offset),
+            None => around(bytes, told, at, at + SHORTEST, offset),
+        })
+    }
+
+    /// Remembers some of what a match found at `at` goes over, which ends at `end`:
+    /// all before it, so that nothing in a table is ahead.
+    #[inline]
+    fn remember_within(&mut self, at: usize, end: usize) {
+        self.remember(at + 1, true, false);
+        self.remember(at + 2, true, true);
+        self.remember(end - 2, true, false);
+        self.remember(end - 1, false, true);
+    }
+
+    #[inline]
+    fn remember(&mut self, at: usize, long: bool, short: bool) {
+        let (eight, position) = (eight(self.bytes, at), self.position(at));
+        if long {
+            self.tables.exchange_long(eight, position);
+        }
+        if short {
+            self.tables.exchange_short(eight, position);
+        }
     }
 }
 
