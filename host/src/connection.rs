@@ -35,16 +35,18 @@ pub(crate) struct Shared {
 
 /// What one connection's requests are answered with.
 pub(crate) struct Context {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     /// Whose it is.
-    peer: IpAddr,
+    pub(crate) peer: IpAddr,
     /// It is encrypted.
-    https: bool,
+    pub(crate) https: bool,
     /// The worker on whose thread the connection is served, where it is a worker's.
     pub(crate) home: usize,
     pub(crate) presence: Arc<Presence>,
     /// Bounds how long an answer may take.
     pub(crate) patience: KeptTimer,
+    /// Becomes true when no further request is to be read.
+    pub(crate) stop: watch::Receiver<bool>,
 }
 
 impl Context {
@@ -52,7 +54,12 @@ impl Context {
         &self.shared.edge
     }
 
-    pub(crate) fn log_end(&self, error: &hyper::Error) {
+    /// Whether no further request is to be read.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    pub(crate) fn log_end(&self, error: &dyn std::error::Error) {
         tracing::debug!(client = %self.peer, "connection ended: {error}");
     }
 }
@@ -111,8 +118,9 @@ impl Visit {
             home,
             presence: Arc::clone(&place.presence),
             patience: KeptTimer::default(),
+            stop,
         };
-        conversation::hold(Rc::new(context), stream, stop).await;
+        conversation::hold(Rc::new(context), stream).await;
     }
 }
 

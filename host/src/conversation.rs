@@ -2,8 +2,9 @@
 
 use crate::connection::{Context, answer_logged};
 use crate::edge::{KeptTimer, Limit, Outlook, Presence, Stream, Watch, Wire};
+use crate::express::{self, Left};
 use crate::limits;
-use futures::future::Either;
+use futures::future::LocalBoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -16,14 +17,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::{interval, sleep_until};
 
-/// Holds it until either side ends it. After `stop` became true no further request
-/// is read.
-pub(crate) async fn hold(context: Rc<Context>, stream: Stream, stop: watch::Receiver<bool>) {
+/// Holds it until either side ends it. After the server was told to stop no further
+/// request is read.
+pub(crate) async fn hold(context: Rc<Context>, stream: Stream) {
     match stream {
-        Stream::Plain(stream) => http1(&context, stream, stop).await,
+        Stream::Plain(stream) => http1(&context, stream).await,
         // Boxed, so that a connection in the clear need not be as large.
-        Stream::Tls(stream) => Box::pin(http1(&context, stream, stop)).await,
-        Stream::Http2(stream) => Box::pin(http2(context, stream, stop)).await,
+        Stream::Tls(stream) => Box::pin(http1(&context, stream)).await,
+        Stream::Http2(stream) => Box::pin(http2(context, stream)).await,
     }
 }
 
@@ -32,52 +33,130 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// Who wants a connection to go.
+/// Why a connection is to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
     /// The server ends.
     Stopped,
     /// Its place is needed.
     Dismissed,
+    /// No head has come for too long.
+    Idle,
 }
 
-async fn dismissed(presence: &Presence) -> Asked {
-    presence.dismissed().await;
-    Asked::Dismissed
+/// Who may ask a connection to go. Looked at only when they have something to say: a
+/// connection is polled several times for each request.
+struct Asking<'a> {
+    presence: &'a Presence,
+    all: FuturesUnordered<LocalBoxFuture<'a, Asked>>,
 }
 
-async fn http1<S>(context: &Context, stream: S, stop: watch::Receiver<bool>)
+impl<'a> Asking<'a> {
+    fn new(context: &'a Context) -> Asking<'a> {
+        let presence = &*context.presence;
+        let mut asking = Asking {
+            presence,
+            all: FuturesUnordered::new(),
+        };
+        asking.stopped(context);
+        asking.dismissed();
+        asking.all.push(Box::pin(async {
+            idle(presence).await;
+            Asked::Idle
+        }));
+        asking
+    }
+
+    fn stopped(&mut self, context: &Context) {
+        let stop = context.stop.clone();
+        self.all.push(Box::pin(async {
+            stopped(stop).await;
+            Asked::Stopped
+        }));
+    }
+
+    fn dismissed(&mut self) {
+        let presence = self.presence;
+        self.all.push(Box::pin(async {
+            presence.dismissed().await;
+            Asked::Dismissed
+        }));
+    }
+
+    /// The next who asks.
+    async fn next(&mut self) -> Asked {
+        match self.all.next().await {
+            Some(asked) => asked,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Waits until no request has been in flight for as long as a head may take.
+async fn idle(presence: &Presence) {
+    let began = Instant::now();
+    loop {
+        let now = Instant::now();
+        let idle = presence.idle(now).min(now - began);
+        match limits::HEAD_TIME.checked_sub(idle) {
+            Some(left) if !left.is_zero() => tokio::time::sleep(left).await,
+            _ => return,
+        }
+    }
+}
+
+async fn http1<S>(context: &Context, stream: S)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut wire = Wire::new(stream, Arc::clone(&context.presence));
+    let mut asking = Asking::new(context);
+    let left = express::ride(context, &mut wire, async || {
+        loop {
+            match asking.next().await {
+                Asked::Stopped => {
+                    // For hyper to hear again.
+                    asking.stopped(context);
+                    return Left::ForHyper;
+                }
+                Asked::Dismissed if context.presence.may_go().is_some() => return Left::Ended,
+                Asked::Dismissed => asking.dismissed(),
+                Asked::Idle => {
+                    context.edge().limited.count(Limit::HeadTime);
+                    return Left::Ended;
+                }
+            }
+        }
+    });
+    if left.await == Left::ForHyper {
+        long_way(context, wire, asking).await;
+    }
+}
+
+/// Answers with hyper.
+async fn long_way<S>(context: &Context, wire: Wire<S>, mut asking: Asking<'_>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (edge, presence) = (context.edge(), &context.presence);
     let http = edge.http1(KeptTimer::default());
-    let wire = Wire::new(stream, Arc::clone(presence));
     let service = service_fn(move |request| async move {
         Ok::<_, Infallible>(answer_logged(context, request).await)
     });
     let mut connection = pin!(http.serve_connection(TokioIo::new(wire), service));
-    let stopped = async {
-        stopped(stop).await;
-        Asked::Stopped
-    };
-    // Looked at only when they have something to say: a connection is polled several
-    // times for each request.
-    let mut asked = FuturesUnordered::new();
-    asked.push(Either::Left(stopped));
-    asked.push(Either::Right(dismissed(presence)));
     let ended = loop {
         tokio::select! {
             biased;
-            Some(by) = asked.next() => {
-                if by == Asked::Dismissed {
-                    if presence.may_go().is_some() {
-                        return;
-                    }
-                    asked.push(Either::Right(dismissed(presence)));
+            by = asking.next() => match by {
+                Asked::Stopped => connection.as_mut().graceful_shutdown(),
+                Asked::Dismissed if presence.may_go().is_some() => return,
+                Asked::Dismissed => {
+                    asking.dismissed();
+                    connection.as_mut().graceful_shutdown();
                 }
-                connection.as_mut().graceful_shutdown();
-            }
+                // hyper has a timer of its own.
+                Asked::Idle => {}
+            },
             ended = &mut connection => break ended,
         }
     };
@@ -89,7 +168,7 @@ where
     }
 }
 
-async fn http2<S>(context: Rc<Context>, stream: S, stop: watch::Receiver<bool>)
+async fn http2<S>(context: Rc<Context>, stream: S)
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
@@ -100,7 +179,7 @@ where
         async move { Ok::<_, Infallible>(answer_logged(&context, request).await) }
     });
     let mut connection = pin!(edge.http2.serve_connection(TokioIo::new(stream), service));
-    let mut stopped = pin!(stopped(stop));
+    let mut stopped = pin!(stopped(context.stop.clone()));
     let (mut watch, mut looks) = (Watch::default(), interval(limits::HTTP2_LOOK));
     // When a connection that is to go has had its time.
     let mut leaving = None;

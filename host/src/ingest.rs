@@ -45,13 +45,22 @@ pub(crate) async fn post(
         }
         Err(not_taken) => Err(not_taken),
     };
+    answer(visitor, origin.as_deref(), verdict)
+}
+
+/// The answer to a report that was judged, or why it was not.
+pub(crate) fn answer(
+    visitor: &Visitor,
+    origin: Option<&str>,
+    verdict: Result<Verdict, NotTaken>,
+) -> HttpAnswer {
+    let settings = &visitor.terms.options.settings;
     match verdict {
-        Ok(verdict) => answer::verdict(verdict, origin.as_deref(), settings),
+        Ok(verdict) => answer::verdict(verdict, origin, settings),
         Err(NotTaken { problem, exceeded }) => {
             visitor.tenant.meters.refused(problem.reason);
             let unread = matches!(problem.status, 400 | 408 | 413 | 429);
-            let mut answer =
-                answer::problem(&problem, origin.as_deref(), settings, Audience::Posting);
+            let mut answer = answer::problem(&problem, origin, settings, Audience::Posting);
             if let Some(exceeded) = exceeded {
                 exceeded.add_to(answer.headers_mut());
             }
@@ -67,7 +76,7 @@ pub(crate) async fn post(
 }
 
 /// Why a report was not even judged.
-struct NotTaken {
+pub(crate) struct NotTaken {
     problem: Problem,
     exceeded: Option<Exceeded>,
 }
@@ -97,7 +106,12 @@ impl From<BodyError> for NotTaken {
     }
 }
 
-async fn judge(
+/// Hands a report over, and waits for its verdict.
+///
+/// # Errors
+///
+/// There is none.
+pub(crate) async fn judge(
     context: &Context,
     crew: &Crew,
     body: Bytes,

@@ -27,6 +27,7 @@ mod dispatch;
 mod edge;
 mod embedded;
 mod engine;
+mod express;
 mod ingest;
 mod limits;
 mod linker;

@@ -112,6 +112,13 @@ pub(crate) const FEW_CONNECTIONS: usize = 8;
 /// Requests other than reports that one worker handles at once.
 pub(crate) const CALLS_IN_FLIGHT: usize = 256;
 
+/// Bytes of the largest body that is answered without hyper.
+pub(crate) const EXPRESS_BYTES: usize = 64 << 10;
+
+/// Bytes that are asked of a connection's socket at least; what it keeps room for
+/// while nothing comes.
+pub(crate) const EXPRESS_ROOM: usize = 8 << 10;
+
 /// Bytes of a tenant's report bodies in the host's memory at once.
 pub(crate) const BODY_BYTES_IN_FLIGHT: usize = 48 << 20;
 

@@ -9,6 +9,7 @@ mod confinement;
 mod crashes;
 mod disk;
 mod entrances;
+mod express;
 mod heads;
 mod hostile;
 mod image;

@@ -76,7 +76,7 @@ fn host<B>(head: &Request<B>) -> Result<Option<&str>, Problem> {
 
 /// Whether this is a host with or without a port (RFC 3986 §3.2.2 and §3.2.3),
 /// as small as real ones are: no user, no white space, no list.
-fn is_host(text: &str) -> bool {
+pub(crate) fn is_host(text: &str) -> bool {
     let (name, port) = match text.strip_prefix('[') {
         Some(rest) => match rest.split_once(']') {
             Some((address, port)) => {

@@ -40,7 +40,7 @@ mod wire;
 
 pub(crate) use arrival::{Arrived, Stream, arrive};
 pub(crate) use forwarded::Sender;
-pub(crate) use heads::judge;
+pub(crate) use heads::{is_host, judge};
 pub(crate) use http2::{Outlook, Watch};
 pub(crate) use limited::Limit;
 pub(crate) use lobby::Place;
@@ -124,6 +124,11 @@ impl Edge {
             trusted, forwarded, ..
         } = &self.options;
         Sender::of(headers, peer, https, trusted, *forwarded)
+    }
+
+    /// Whether what comes from `peer` may say that it comes from somebody else.
+    pub(crate) fn may_be_forwarded(&self, peer: IpAddr) -> bool {
+        self.options.trusted.trusts(peer)
     }
 
     /// A request's body, which has to come at some speed.

@@ -143,6 +143,11 @@ impl Presence {
         (request >= self.fault_from.load(Ordering::Relaxed)).then_some(fault)
     }
 
+    /// What is wrong with the request that is to begin next, as far as it was read.
+    pub(crate) fn fault_of_next(&self) -> Option<Fault> {
+        self.fault_of(self.requests.load(Ordering::Relaxed))
+    }
+
     /// An answer has refused something, so that there may be more to come that
     /// nobody reads.
     pub(crate) fn set_refused(&self) {

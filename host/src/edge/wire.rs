@@ -6,6 +6,7 @@ use super::limited::Limit;
 use super::presence::Presence;
 use super::refusal;
 use crate::limits;
+use bytes::Bytes;
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -18,6 +19,8 @@ use tokio::time::{Sleep, sleep};
 /// A connection's stream.
 pub(crate) struct Wire<S> {
     stream: S,
+    /// Read and watched already, and to be read again.
+    unread: Bytes,
     framing: Framing,
     presence: Arc<Presence>,
     write_time: Duration,
@@ -51,6 +54,7 @@ impl<S> Wire<S> {
     pub(crate) fn new(stream: S, presence: Arc<Presence>) -> Wire<S> {
         Wire {
             stream,
+            unread: Bytes::new(),
             framing: Framing::default(),
             presence,
             write_time: limits::WRITE_TIME,
@@ -58,6 +62,11 @@ impl<S> Wire<S> {
             instead: None,
             farewell: Farewell::NotYet,
         }
+    }
+
+    /// Lets bytes that were read be read again.
+    pub(crate) fn unread(&mut self, bytes: Bytes) {
+        self.unread = bytes;
     }
 
     /// What came of a write: progress ends a stall, no progress may be the end.
@@ -91,8 +100,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
         let this = &mut *self;
+        if !this.unread.is_empty() {
+            let piece = this.unread.len().min(buffer.remaining());
+            buffer.put_slice(&this.unread.split_to(piece));
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(context, buffer);
         if read.is_ready() {
             let arrived = buffer.filled().get(before..).unwrap_or_default();

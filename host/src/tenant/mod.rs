@@ -155,16 +155,11 @@ impl Tenant {
     ///
     /// There are as many as there may be.
     pub(crate) fn admit(self: &Arc<Tenant>) -> Result<Visitor, (Visitor, Problem)> {
-        let terms = self.terms();
-        let before = self.in_flight.fetch_add(1, Ordering::Relaxed);
-        let visitor = Visitor {
-            tenant: Arc::clone(self),
-            terms,
+        let visitor = match self.try_admit() {
+            Ok(visitor) => return Ok(visitor),
+            Err(visitor) => visitor,
         };
         let most = visitor.terms.options.bounds.requests_in_flight;
-        if before < most {
-            return Ok(visitor);
-        }
         self.turned_away.fetch_add(1, Ordering::Relaxed);
         let problem = Problem::new(
             503,
@@ -172,6 +167,21 @@ impl Tenant {
             format!("{most} requests are being answered, which is all there may be; come again"),
         );
         Err((visitor, problem))
+    }
+
+    /// Lets a request in where there is room for it; one that is told otherwise is
+    /// not counted yet.
+    pub(crate) fn try_admit(self: &Arc<Tenant>) -> Result<Visitor, Visitor> {
+        let before = self.in_flight.fetch_add(1, Ordering::Relaxed);
+        let visitor = Visitor {
+            tenant: Arc::clone(self),
+            terms: self.terms(),
+        };
+        if before < visitor.terms.options.bounds.requests_in_flight {
+            Ok(visitor)
+        } else {
+            Err(visitor)
+        }
     }
 
     /// The crew, started if there is none.
