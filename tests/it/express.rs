@@ -137,6 +137,36 @@ fn both_ways_give_the_same_answers() {
 }
 
 #[test]
+fn answers_on_one_connection_are_for_whoever_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let allowed = "https://a.example,https://b.example";
+    let settings = [("ALLOWED_ORIGINS", allowed)];
+    let server = Server::start(Kind::Native, dir.path(), &settings);
+    let mut stream = connect(server.address);
+    let (a, b) = ("https://a.example", "https://b.example");
+    for (origin, body, reports) in [
+        (Some(a), "{}", 1),
+        (Some(a), "{}", 1),
+        (Some(b), "{}", 1),
+        (Some(b), "[{},{}]", 2),
+        (None, "[{},{}]", 2),
+        (Some(a), "[{},{}]", 2),
+        (None, "{}", 1),
+    ] {
+        let fields = origin.map_or(String::new(), |origin| format!("Origin: {origin}\r\n"));
+        let fields = format!("Content-Type: application/json\r\n{fields}");
+        stream.write_all(request(&fields, body).as_bytes()).unwrap();
+        let answer = answer(&mut stream);
+        let echoed = answer
+            .lines()
+            .find_map(|line| line.strip_prefix("access-control-allow-origin: "));
+        assert_eq!(echoed, origin, "{answer}");
+        let accepted = format!("\r\n\r\n{{\"accepted\":{reports}}}");
+        assert!(answer.ends_with(&accepted), "{answer}");
+    }
+}
+
+#[test]
 fn a_request_id_is_the_clients_or_new_each_time() {
     let dir = tempfile::tempdir().unwrap();
     let server = quick(Kind::Native, dir.path());

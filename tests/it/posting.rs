@@ -108,3 +108,19 @@ fn health_readiness_and_description_answer() {
         assert_eq!((head.status, head.body.len()), (200, 0));
     }
 }
+
+/// A stock runtime takes both, and then the length means nothing (RFC 9112 §6.3).
+#[test]
+fn a_body_in_chunks_is_read_to_its_end_whatever_length_is_announced() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = quick(Kind::Stock, dir.path());
+    let head = "POST /api/v1/reports HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\
+                Content-Type: application/json\r\n";
+    let (length, chunked) = ("Content-Length: 2\r\n", "Transfer-Encoding: chunked\r\n");
+    for fields in [[length, chunked].concat(), [chunked, length].concat()] {
+        let request = format!("{head}{fields}\r\n2\r\n{{}}\r\n2\r\n{{}}\r\n0\r\n\r\n");
+        let answer = netwatch_tests::client::raw(server.address, request.as_bytes()).unwrap();
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    }
+}

@@ -41,6 +41,7 @@
 //! instance itself declared good when it sealed, is corruption. The good frames
 //! are kept, and the journal is moved to `quarantine/` rather than removed.
 
+pub(crate) mod ahead;
 pub mod frame;
 pub mod name;
 pub mod reader;

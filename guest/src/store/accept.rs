@@ -95,12 +95,13 @@ impl<D: Disk, C: Clock> Store<D, C> {
             self.publish_in_background();
         }
         let behind = live.as_ref().map_or(0, Live::behind_bytes);
+        let known = live.as_ref().map(|live| Rc::clone(&live.flusher_known));
         drop(live);
         if behind > 0 {
             self.catch_up_in_background();
         }
         if verdict.is_ok() && self.flushing.get() == Flushing::AmongInstances {
-            self.see_to_a_flusher().await;
+            self.see_to_a_flusher(&known.unwrap_or_default()).await;
         }
         verdict
     }

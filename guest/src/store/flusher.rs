@@ -1,9 +1,10 @@
 //! Flushing where no host calls for it: instances come and go, one at a time
 //! stays and merges what all of them have journalled.
 //!
-//! After every append an instance sees to it that somebody will flush: it finds
-//! the lease, or takes it. A flusher gives the lease back only to look once more
-//! afterwards, so a report appended while the lease was there is always found.
+//! After the first append to a journal an instance sees to it that somebody will
+//! flush: it finds the lease, or takes it. A flusher gives the lease back only to
+//! look once more afterwards, and takes it again where a journal has reports, so
+//! those appended after the lease was seen are always found.
 //! That the holder lives is checked by watching the lease grow, at an instance's
 //! first report and every few seconds from then on.
 
@@ -16,19 +17,29 @@ use crate::journal::frame::{HEADER_BYTES, parse_header};
 use crate::journal::name::{JournalFile, JournalName};
 use crate::limits::{LEASE_BEAT, LEASE_PATIENCE, LEASE_TRUST};
 use crate::metrics::FlushReason;
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
 impl<D: Disk, C: Clock> Store<D, C> {
     /// Makes sure that what was just appended will be published, without
     /// waiting for it.
-    pub(super) async fn see_to_a_flusher(self: &Rc<Self>) {
+    ///
+    /// Whoever holds the lease does not give it up for good while a journal has
+    /// reports. So it is enough to look once after a journal's first reports, which
+    /// `known` keeps, and else only whether the holder still lives.
+    pub(super) async fn see_to_a_flusher(self: &Rc<Self>, known: &Cell<bool>) {
         let now = self.clock.monotonic();
         let trusted = self
             .flusher_seen
             .get()
             .is_some_and(|seen| now.saturating_sub(seen) < LEASE_TRUST);
-        match self.take_lease().await {
+        if known.get() && (trusted || self.watching.get()) {
+            return;
+        }
+        let lease = self.take_lease().await;
+        known.set(known.get() || lease.is_ok());
+        match lease {
             Ok(Some(lease)) => {
                 self.flusher_seen.set(Some(now));
                 let store = Rc::clone(self);

@@ -11,6 +11,7 @@ use crate::journal::writer::{Batch, SealedBy, Writer};
 use crate::limits::{MAX_READY_BYTES, SLICE_BYTES};
 use crate::metrics::FlushReason;
 use crate::segment::checked::CheckedEncoder;
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ pub(super) struct Live<F> {
     pub(super) first_ms: u64,
     pub(super) last_ms: u64,
     first_at: Option<Duration>,
+    /// Somebody was there to flush it when it had reports.
+    pub(super) flusher_known: Rc<Cell<bool>>,
 }
 
 impl<F> Live<F> {
@@ -124,6 +127,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
             first_ms: u64::MAX,
             last_ms: 0,
             first_at: None,
+            flusher_known: Rc::default(),
         });
         Ok(())
     }

@@ -6,7 +6,8 @@ use super::place::{Claim, Ready};
 use super::plan::{Fate, Plan};
 use super::settle::Member;
 use crate::clock::Clock;
-use crate::disk::{Disk, DiskError, DiskFile, DiskResult, Folder};
+use crate::disk::{Disk, DiskError, DiskResult, Folder};
+use crate::journal::ahead::ReadAhead;
 use crate::journal::frame::FRAME_HEADER_BYTES;
 use crate::journal::name::{Id, JournalFile};
 use crate::limits::SLICE_BYTES;
@@ -279,17 +280,18 @@ impl<D: Disk, C: Clock> Store<D, C> {
     async fn encode_journal(&self, member: &Member, sink: &mut Sink) -> Result<(), PublishError> {
         let path = JournalFile::Journal(member.name).to_string();
         let file = self.disk.open(Folder::Journal, &path, false).await?;
+        let mut ahead = ReadAhead::new(&file);
         let mut since_breath = 0;
         for frame in &member.survey.frames {
             let mut left = frame.bytes as usize;
             let mut at = frame.at;
             while left > 0 {
-                let slice = file.read_at(at, left.min(SLICE_BYTES)).await?;
+                let slice = ahead.read_at(at, left).await?;
                 if slice.is_empty() {
                     let what = "a sealed journal became shorter while it was read";
                     return Err(DiskError::Failed(what.into()).into());
                 }
-                sink.write(&slice)?;
+                sink.write(slice)?;
                 left = left.saturating_sub(slice.len());
                 at += slice.len() as u64;
                 since_breath += slice.len();

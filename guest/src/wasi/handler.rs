@@ -18,9 +18,12 @@ use crate::store::AcceptError;
 use futures::{StreamExt as _, stream};
 use http::{HeaderName, HeaderValue};
 use wasip3::exports::http::handler::Guest;
-use wasip3::http::types::{ErrorCode, Fields, Method, Request, Response};
-use wasip3::wit_bindgen::rt::async_support::{StreamReader, StreamResult};
+use wasip3::http::types::{ErrorCode, Fields, Method, Request, Response, Trailers};
+use wasip3::wit_bindgen::rt::async_support::{FutureWriter, StreamReader, StreamResult};
 use wasip3::{wit_future, wit_stream};
+
+/// What is said after a body.
+type NoTrailers = Result<Option<Trailers>, ErrorCode>;
 
 /// Bytes asked of a body at once.
 const READ_BYTES: usize = 64 << 10;
@@ -169,11 +172,14 @@ async fn login_form(
     head: &Head,
     request: Request,
 ) -> Result<Vec<u8>, Problem> {
-    let bytes = head.headers.content_length().unwrap_or(MAX_LOGIN_BYTES);
+    let announced = head.headers.content_length();
+    let bytes = announced.unwrap_or(MAX_LOGIN_BYTES);
     if bytes > MAX_LOGIN_BYTES {
         return Err(page::too_large());
     }
-    Body::reserve(instance, bytes)?.read(request).await
+    Body::reserve(instance, bytes)?
+        .read(request, announced)
+        .await
 }
 
 /// Counts a question whose answer is whole, and how long it took.
@@ -250,7 +256,7 @@ async fn post(instance: &Instance, head: &Head, request: Request) -> Result<u32,
     };
     let declared = headers.content_length();
     let body = match Body::reserve(instance, declared.unwrap_or(READ_BYTES as u64)) {
-        Ok(body) => body.read(request).await,
+        Ok(body) => body.read(request, declared).await,
         Err(problem) => Err(problem),
     };
     let body = body.inspect_err(|problem| instance.store.metrics().rejected(problem.reason))?;
@@ -305,21 +311,33 @@ impl<'a> Body<'a> {
         Ok(())
     }
 
-    async fn read(mut self, request: Request) -> Result<Vec<u8>, Problem> {
+    /// Reads a body of which so many bytes are announced, if any.
+    async fn read(mut self, request: Request, announced: Option<u64>) -> Result<Vec<u8>, Problem> {
         let limit = self.instance.settings.max_body_bytes;
         let (result_tx, result_rx) = wit_future::new(|| Ok(()));
-        drop(result_tx);
         let (mut stream, trailers) = Request::consume_body(request, result_rx);
-        let mut body = Vec::new();
+        // Somebody waits for it only now: before, it would be one more thing to
+        // wait for.
+        drop(result_tx);
+        let room = announced.and_then(|bytes| usize::try_from(bytes).ok());
+        let mut body = Vec::with_capacity(READ_BYTES.min(room.unwrap_or(READ_BYTES)));
         loop {
-            let (status, some) = stream.read(Vec::with_capacity(READ_BYTES)).await;
-            body.extend_from_slice(&some);
+            if body.len() == body.capacity() {
+                body.reserve(READ_BYTES);
+            }
+            let (status, more) = stream.read(body).await;
+            body = more;
             let bytes = body.len() as u64;
             if bytes > limit {
                 return Err(Refusal::TooLarge(limit).into());
             }
             if bytes > self.reserved {
                 self.grow(bytes - self.reserved)?;
+            }
+            if announced == Some(bytes) {
+                // The runtime holds bodies to their lengths: to ask it whether that
+                // was all costs as much again as reading it.
+                return Ok(body);
             }
             if status == StreamResult::Dropped {
                 break;
@@ -352,11 +370,10 @@ fn respond(answer: Answer, head_only: bool) -> Result<Response, ErrorCode> {
     let internal = |why: &str| ErrorCode::InternalError(Some(why.to_owned()));
     let fields = Fields::from_list(&fields).map_err(|_| internal("a header was refused"))?;
     let (trailers_tx, trailers_rx) = wit_future::new(|| Ok(None));
-    drop(trailers_tx);
     let body = match answer.body {
         Content::Whole(bytes) if bytes.is_empty() => None,
         _ if head_only => None,
-        content => Some(send(content)),
+        content => Some(send(content, trailers_tx)),
     };
     let (response, _transmitted) = Response::new(fields, body, trailers_rx);
     response
@@ -365,8 +382,9 @@ fn respond(answer: Answer, head_only: bool) -> Result<Response, ErrorCode> {
     Ok(response)
 }
 
-/// Sends a body beside the caller, for as long as somebody takes it.
-fn send(content: Content) -> StreamReader<u8> {
+/// Sends a body beside the caller, for as long as somebody takes it. That there are no
+/// trailers is said after it, when somebody waits for them.
+fn send(content: Content, trailers: FutureWriter<NoTrailers>) -> StreamReader<u8> {
     let (mut sender, receiver) = wit_stream::new();
     wasip3::spawn_local(async move {
         let mut pieces = match content {
@@ -376,9 +394,11 @@ fn send(content: Content) -> StreamReader<u8> {
         while let Some(piece) = pieces.next().await {
             // A client that is gone leaves bytes over; nobody misses the rest.
             if !sender.write_all(piece).await.is_empty() {
-                return;
+                break;
             }
         }
+        drop(sender);
+        drop(trailers);
     });
     receiver
 }

@@ -130,6 +130,15 @@ impl Running {
 }
 
 fn command(target: Target, workers: usize, dir: &Path) -> Command {
+    let mut command = command_as_asked(target, workers, dir);
+    // Whoever asks for backtraces lets a runtime walk its stack for each error, also
+    // those that mean nothing.
+    command.env_remove("RUST_BACKTRACE");
+    command.env_remove("RUST_LIB_BACKTRACE");
+    command
+}
+
+fn command_as_asked(target: Target, workers: usize, dir: &Path) -> Command {
     let workers = workers.to_string();
     let settings = [
         ("DURABILITY", target.durability()),
