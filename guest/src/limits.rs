@@ -45,9 +45,13 @@ pub const MAX_FRAME_PAYLOAD_BYTES: usize = 16 << 20;
 /// requests wait, and get 503 where the disk takes appends but no segments.
 pub const MAX_SEALED_JOURNALS: usize = 6;
 
+/// … where no journal has what is in them: each then takes as many bytes of memory
+/// as it has lines.
+pub const MAX_SEALED_IN_MEMORY: usize = 1;
+
 /// Bytes of segments that are ready and wait to be published; those beyond are
 /// made again from their journals. Bounds memory where reports do not compress.
-pub const MAX_READY_BYTES: usize = 16 << 20;
+pub const MAX_READY_BYTES: usize = 8 << 20;
 
 /// How long a request waits for publishing to catch up.
 pub const BACKLOG_PATIENCE: Duration = Duration::from_secs(10);

@@ -1,6 +1,6 @@
 //! Takes reports in: group commit.
 
-use super::live::Live;
+use super::live::{Content, Live, Sealed};
 use super::{Flushing, Store};
 use crate::clock::Clock;
 use crate::config::Durability;
@@ -8,7 +8,7 @@ use crate::disk::{Disk, DiskError};
 use crate::journal::writer::{AppendError, Batch, Standing};
 use crate::limits::{
     BACKLOG_PATIENCE, BACKLOG_PAUSE, MAX_BEHIND_BYTES, MAX_BYTES_IN_FLIGHT, MAX_FRAME_BYTES,
-    MAX_SEALED_JOURNALS, SLICE_BYTES,
+    MAX_SEALED_IN_MEMORY, MAX_SEALED_JOURNALS, SLICE_BYTES,
 };
 use crate::metrics::FlushReason;
 use crate::mistakes::{Mistake, made};
@@ -114,7 +114,7 @@ impl<D: Disk, C: Clock> Store<D, C> {
     /// If it has to wait for too long.
     pub async fn wait_for_room(&self) -> Result<(), AcceptError> {
         let began = self.clock.monotonic();
-        while self.sealed.borrow().len() >= MAX_SEALED_JOURNALS {
+        while !self.has_room() {
             let waited = self.clock.monotonic().saturating_sub(began);
             if !self.vitals.borrow().writable || waited >= BACKLOG_PATIENCE {
                 return Err(AcceptError::Backlog);
@@ -122,6 +122,13 @@ impl<D: Disk, C: Clock> Store<D, C> {
             self.clock.sleep(BACKLOG_PAUSE).await;
         }
         Ok(())
+    }
+
+    fn has_room(&self) -> bool {
+        let sealed = self.sealed.borrow();
+        let in_memory = |sealed: &&Sealed| matches!(sealed.content, Content::Memory(_));
+        sealed.len() < MAX_SEALED_JOURNALS
+            && sealed.iter().filter(in_memory).count() < MAX_SEALED_IN_MEMORY
     }
 
     fn admit(&self, bytes: u64) -> Result<(), AcceptError> {

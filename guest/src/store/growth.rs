@@ -43,7 +43,15 @@ impl Growth {
         if self.encoder.is_some() {
             self.behind_bytes += batch.lines().len();
             self.behind.push_back(batch);
-        } else if let Some(kept) = &mut self.kept {
+        } else {
+            self.keep(batch);
+        }
+    }
+
+    /// Keeps a batch where no journal has it, in no more memory than it needs.
+    fn keep(&mut self, mut batch: Batch) {
+        if let Some(kept) = &mut self.kept {
+            batch.frame.shrink_to_fit();
             kept.push(batch.frame);
         }
     }
@@ -63,9 +71,7 @@ impl Growth {
                 log::error!("{error}; the segment will be made again");
                 self.encoder = None;
             }
-            if let Some(kept) = &mut self.kept {
-                kept.push(batch.frame);
-            }
+            self.keep(batch);
         }
     }
 
