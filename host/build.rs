@@ -54,6 +54,19 @@ fn main() {
     precompile(&component, &out.join("component.cwasm"));
 }
 
+/// Takes where the sources of dependencies lie out of the component, whose panics
+/// name them: it is then the same, and as small, whoever builds it.
+fn without_home() -> String {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(env::home_dir()?.join(".cargo")));
+    let sources = home.map(|home| home.join("registry/src").display().to_string());
+    sources
+        // Flags are told apart by blanks.
+        .filter(|sources| !sources.contains(char::is_whitespace))
+        .map(|sources| format!(" --remap-path-prefix={sources}=~"))
+        .unwrap_or_default()
+}
+
 /// The component as Cargo leaves it. Its own target directory, because the
 /// outer build holds the lock of the usual one.
 fn build_component(workspace: &Path, target_dir: &Path) -> PathBuf {
@@ -72,7 +85,7 @@ fn build_component(workspace: &Path, target_dir: &Path) -> PathBuf {
         .env("CARGO_PROFILE_RELEASE_STRIP", "symbols")
         .env(
             "CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS",
-            "-C target-feature=+simd128",
+            format!("-C target-feature=+simd128{}", without_home()),
         )
         .args(SMALL)
         .args([
