@@ -1,7 +1,8 @@
 //! The native host of the netwatch component.
 //!
 //! A request's way: [`listener`] accepts its connection, [`reception`] gives it to
-//! a thread, [`connection`] speaks HTTP on it and bounds what it may take,
+//! a thread, [`connection`] speaks HTTP on it and bounds what it may take ([`express`]
+//! answers reports that come whole without hyper),
 //! [`tenant`] says whose the request is, [`ingest`] reads a report body and queues
 //! it, [`dispatch`] chooses a worker, [`worker`] hands whatever has queued to its
 //! component instance in one call. Every other route goes to the
