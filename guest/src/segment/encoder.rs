@@ -17,7 +17,7 @@ use crate::traps::spring;
 const LEVEL: CompressionLevel = CompressionLevel::Default;
 
 /// Bytes that a match may lie back, as a power of two. Twice as many make some reports
-/// 0.6 % smaller and others as much larger, half of them up to 1.4 % larger; they take
+/// 0.6 % smaller and others as much larger, half of them up to 0.6 % larger; they take
 /// memory, and room in caches, here and at whoever decodes.
 const WINDOW_LOG: u32 = 20;
 
