@@ -16,10 +16,10 @@ use crate::traps::spring;
 /// [`MatchFinder`] whatever the level.
 const LEVEL: CompressionLevel = CompressionLevel::Default;
 
-/// Bytes that a match may lie back, as a power of two. Twice as many make some reports
-/// 0.6 % smaller and others as much larger, half of them up to 0.6 % larger; they take
-/// memory, and room in caches, here and at whoever decodes.
-const WINDOW_LOG: u32 = 20;
+/// Bytes that a match may lie back, as a power of two. Up to twice as many lie in memory
+/// here and at whoever decodes, and keep others out of caches. Twice of it makes reports
+/// of 200 clients, 700 bytes each, 3 to 5 % smaller, others 0.5 % at most, some larger.
+const WINDOW_LOG: u32 = 18;
 
 /// Largest block, bytes of content. **Do not raise.** structured-zstd 0.2.6
 /// writes a wrong sequence count (RFC 8878 §3.1.1.3.2.1) for blocks of 32,512

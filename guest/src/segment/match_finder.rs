@@ -1,11 +1,14 @@
 //! Finds what repeats, for the encoder: the double-hash strategy of zstd's level 3
-//! (Yann Collet, `ZSTD_dfast`), greedy, with two tables of positions. It takes the
-//! place of structured-zstd's own finder, with which the whole of an encoder's work
-//! takes up to 1.6 times as long in Wasm (`PERFORMANCE.md`).
+//! (Yann Collet, `ZSTD_dfast`) with two tables of positions, and some of the lazy
+//! evaluation of its higher ones. It takes the place of structured-zstd's own finder,
+//! with which the whole of an encoder's work takes up to 1.6 times as long in Wasm
+//! (`PERFORMANCE.md`).
 //!
 //! At every position it looks, in this order, for a match at the newest offset one
-//! byte on, for a long one (eight bytes hashed), and for a short one (six hashed,
-//! four compared). Where nothing is found for long, it takes larger steps.
+//! byte on, for one at the offset before that, for a long one (eight bytes hashed), and
+//! for a short one (six hashed, four compared). One of the last two gives way to a
+//! longer one that begins a little later. Where nothing is found for long, it takes
+//! larger steps.
 //!
 //! A wrong answer of a table is harmless: bytes are compared before anything is
 //! told, so that tables decide how small a frame is, never what is in it.
@@ -15,14 +18,14 @@ use structured_zstd::encoding::{CompressionLevel, HistoryBuf, Matcher, Sequence}
 /// Shortest match told of. The encoder's block size rests on it.
 pub(super) const SHORTEST: usize = 4;
 
-/// Entries of the table of long matches, as a power of two. It is 256 KiB and leaves
-/// room for others in a core's own cache; twice of it makes reports 0.2 % smaller at
+/// Entries of the table of long matches, as a power of two. It is 128 KiB and leaves
+/// room for others in a core's own cache; twice of it makes reports 0.3 % smaller at
 /// best, half of it up to 0.4 % larger.
-const LONG_LOG: u32 = 16;
+const LONG_LOG: u32 = 15;
 
-/// … and of short ones. In reports, which repeat themselves at length, fewer and
-/// fresher short matches compress better: offsets stay small.
-const SHORT_LOG: u32 = 11;
+/// … and of short ones, which matter little where reports repeat themselves at length:
+/// without them all, reports are 0.1 % larger, other text 4 %.
+const SHORT_LOG: u32 = 10;
 
 /// After so many bytes without a match, as a power of two, steps get one byte longer.
 const PATIENCE_LOG: u32 = 8;
@@ -34,9 +37,14 @@ const SKIPPED_STEP: usize = 8;
 /// 2^64 divided by the golden ratio (Knuth, *The Art of Computer Programming* 6.4).
 const FIBONACCI: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// Bytes that are read at a position where a match is looked for: eight there, and
-/// eight one byte on.
-const LOOKED_AT: usize = 9;
+/// How many bytes later a match is looked for that takes the place of a shorter one. It
+/// is made longer to its front as well, so not every place has to be looked at: with the
+/// one between these, reports are up to 0.5 % smaller, without these up to 6 % larger.
+const LATER: [usize; 2] = [1, 3];
+
+/// Bytes that are read where a match is looked for: eight, and eight at the last of
+/// [`LATER`].
+const LOOKED_AT: usize = 8 + LATER[1];
 
 /// Offsets that a frame begins with (RFC 8878 §3.1.1.5).
 const FIRST_OFFSETS: [usize; 2] = [1, 4];
@@ -95,6 +103,12 @@ struct Match {
     start: usize,
     end: usize,
     offset: usize,
+}
+
+impl Match {
+    fn len(&self) -> usize {
+        self.end - self.start
+    }
 }
 
 /// The window, and what is known of it.
@@ -180,36 +194,36 @@ impl Matcher for MatchFinder {
             base: self.base,
             window: self.window_bytes as u32,
         };
-        let [mut newest, mut second] = self.offsets;
+        let mut offsets = self.offsets;
         let (mut at, mut told) = (self.block.start, self.block.start);
         while at + LOOKED_AT <= bytes.len() {
-            let Some(found) = search.find(at, told, newest) else {
+            let Some(found) = search.find(at, told, offsets) else {
                 at += 1 + ((at - told) >> PATIENCE_LOG);
                 continue;
             };
             tell(Sequence::Triple {
                 literal_len: found.start - told,
                 offset: found.offset,
-                match_len: found.end - found.start,
+                match_len: found.len(),
             });
-            if found.offset != newest {
-                (newest, second) = (found.offset, newest);
+            if found.offset != offsets[0] {
+                offsets = [found.offset, offsets[0]];
             }
             search.remember_within(at, found.end);
             (at, told) = (found.end, found.end);
-            while at + LOOKED_AT <= bytes.len() && search.repeats(at, second, four(bytes, at)) {
-                let end = match_end(bytes, at + SHORTEST, second);
-                (newest, second) = (second, newest);
+            while at + LOOKED_AT <= bytes.len() && search.repeats(at, offsets[1], four(bytes, at)) {
+                let again = onwards(bytes, at, offsets[1]);
+                offsets.swap(0, 1);
                 search.remember(at, true, true);
                 tell(Sequence::Triple {
                     literal_len: 0,
-                    offset: newest,
-                    match_len: end - at,
+                    offset: again.offset,
+                    match_len: again.len(),
                 });
-                (at, told) = (end, end);
+                (at, told) = (again.end, again.end);
             }
         }
-        self.offsets = [newest, second];
+        self.offsets = offsets;
         if told < bytes.len() {
             tell(Sequence::Literals {
                 len: bytes.len() - told,
@@ -273,39 +287,64 @@ impl Search<'_> {
 
     /// The match to take at `at` or one byte on; positions are remembered.
     #[inline]
-    fn find(&mut self, at: usize, told: usize, newest: usize) -> Option<Match> {
+    fn find(&mut self, at: usize, told: usize, [newest, second]: [usize; 2]) -> Option<Match> {
         let (bytes, position) = (self.bytes, self.position(at));
         let (here, next) = (eight(bytes, at), eight(bytes, at + 1));
         let long = self.tables.exchange_long(here, position);
         let short = self.tables.exchange_short(here, position);
         if self.repeats(at + 1, newest, next as u32) {
-            return Some(Match {
-                start: at + 1,
-                end: match_end(bytes, at + 1 + SHORTEST, newest),
-                offset: newest,
-            });
+            return Some(onwards(bytes, at + 1, newest));
         }
-        if let Some(offset) = self.long(at, here, long) {
-            return Some(around(bytes, told, at, at + 8, offset));
+        if self.repeats(at, second, here as u32) {
+            return Some(onwards(bytes, at, second));
         }
-        let offset = self.back(at, short)?;
-        if !self.repeats(at, offset, here as u32) {
-            return None;
-        }
-        // A long one is worth a byte more of literals.
-        let long = self.tables.exchange_long(next, self.position(at + 1));
-        Some(match self.long(at + 1, next, long) {
-            Some(offset) => around(bytes, told, at + 1, at + 9, offset),
-            None => around(bytes, told, at, at + SHORTEST, offset),
-        })
+        let found = match self.long(at, here, long) {
+            Some(offset) => around(bytes, told, at, at + 8, offset),
+            None => {
+                let offset = self.back(at, short)?;
+                if !self.repeats(at, offset, here as u32) {
+                    return None;
+                }
+                around(bytes, told, at, at + SHORTEST, offset)
+            }
+        };
+        Some(self.longest(at, told, found))
     }
 
-    /// Remembers some of what a match found at `at` goes over, which ends at `end`:
-    /// all before it, so that nothing in a table is ahead.
+    /// The longest of `found`, which begins at `at` or before, and those that begin a
+    /// little further on.
+    #[inline]
+    fn longest(&mut self, at: usize, told: usize, found: Match) -> Match {
+        // All are fetched before any is waited for.
+        let later = LATER.map(|ahead| {
+            let at = at + ahead;
+            let here = eight(self.bytes, at);
+            let then = self.tables.exchange_long(here, self.position(at));
+            (at, here, then)
+        });
+        let mut longest = found;
+        for (at, here, then) in later {
+            // Usually it is the same one, a little further on.
+            let Some(offset) = self.back(at, then).filter(|o| *o != longest.offset) else {
+                continue;
+            };
+            // A longer one goes on where this one ends.
+            let last = longest.end - (SHORTEST - 1);
+            let goes_on = self.repeats(last, offset, four(self.bytes, last));
+            if goes_on && self.long(at, here, then).is_some() {
+                let other = around(self.bytes, told, at, at + 8, offset);
+                if other.len() > longest.len() {
+                    longest = other;
+                }
+            }
+        }
+        longest
+    }
+
+    /// Remembers some of what a match found at `at` goes over, which ends at `end`.
     #[inline]
     fn remember_within(&mut self, at: usize, end: usize) {
-        self.remember(at + 1, true, false);
-        self.remember(at + 2, true, true);
+        self.remember(at + 2, true, false);
         self.remember(end - 2, true, false);
         self.remember(end - 1, false, true);
     }
@@ -319,6 +358,17 @@ impl Search<'_> {
         if short {
             self.tables.exchange_short(eight, position);
         }
+    }
+}
+
+/// The match of what lies at `at`, of which [`SHORTEST`] bytes are known to lie
+/// `offset` before too.
+#[inline]
+fn onwards(bytes: &[u8], at: usize, offset: usize) -> Match {
+    Match {
+        start: at,
+        end: match_end(bytes, at + SHORTEST, offset),
+        offset,
     }
 }
 

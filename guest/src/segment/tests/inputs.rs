@@ -125,24 +125,27 @@ fn repeats(len: usize, far: usize, long: usize, random: &mut Random) -> Vec<u8> 
     bytes
 }
 
-/// As many sequences as a text of `len` bytes can be made to have: two random
-/// texts over different letters, and a third that takes its 4-byte words from one
-/// and the other in turn. Cut into members of 16 KiB, each is a valid report.
+/// As many sequences as a text of `len` bytes can be made to have: a random text whose
+/// words of four bytes are of two alphabets in turn, and one that takes words of the
+/// first from two places of it in turn. Cut into members of 16 KiB, each is a valid
+/// report.
 pub(crate) fn alternating_words(len: usize, random: &mut Random) -> Vec<u8> {
-    let third = len / 3 / 4 * 4;
-    let [one, two] = [b'@', b'`'].map(|first| {
-        let letter = |_| first + 1 + random.below(26) as u8;
-        (0..third).map(letter).collect::<Vec<u8>>()
-    });
-    let mut woven = one.clone();
-    for (at, words) in two.chunks(4).enumerate() {
+    let half = len / 2 / 4 * 4;
+    let text: Vec<u8> = (0..half)
+        .map(|at| [b'A', b'a'][at / 4 % 2] + random.below(26) as u8)
+        .collect();
+    let mut woven = text.clone();
+    for (at, word) in woven.chunks_mut(4).enumerate() {
         // Matches must be long to be found first; then short ones repeat them.
         let leads_in = (4..8).contains(&at);
         if leads_in || at > 8 && at % 2 == 1 {
-            woven[at * 4..][..words.len()].copy_from_slice(words);
+            let from = (at + 3) * 4;
+            if let Some(other) = text.get(from..from + word.len()) {
+                word.copy_from_slice(other);
+            }
         }
     }
-    members(&[one, two, woven].concat(), 16 << 10)
+    members(&[text, woven].concat(), 16 << 10)
 }
 
 /// One line whose members are strings of `cut` bytes of `text`.
