@@ -196,8 +196,8 @@ impl Matcher for MatchFinder {
         };
         let mut offsets = self.offsets;
         let (mut at, mut told) = (self.block.start, self.block.start);
-        while at + LOOKED_AT <= bytes.len() {
-            let Some(found) = search.find(at, told, offsets) else {
+        while let Some(ahead) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+            let Some(found) = search.find(at, ahead, told, offsets) else {
                 at += 1 + ((at - told) >> PATIENCE_LOG);
                 continue;
             };
@@ -209,7 +209,7 @@ impl Matcher for MatchFinder {
             if found.offset != offsets[0] {
                 offsets = [found.offset, offsets[0]];
             }
-            search.remember_within(at, found.end);
+            search.remember_within(at, ahead, found.end);
             (at, told) = (found.end, found.end);
             while at + LOOKED_AT <= bytes.len() && search.repeats(at, offsets[1], four(bytes, at)) {
                 let again = onwards(bytes, at, offsets[1]);
@@ -276,20 +276,31 @@ impl Search<'_> {
             .is_some_and(|then| four(self.bytes, then) == here)
     }
 
-    /// Where the eight bytes at `at`, which are `here`, lie before, if at `then`.
+    /// … and the eight bytes.
+    #[inline]
+    fn repeats_long(&self, at: usize, offset: usize, here: u64) -> bool {
+        at.checked_sub(offset)
+            .is_some_and(|then| eight(self.bytes, then) == here)
+    }
+
+    /// How far back the eight bytes at `at`, which are `here`, lie, if at `then`.
     #[inline]
     fn long(&self, at: usize, here: u64, then: u32) -> Option<usize> {
-        self.back(at, then).filter(|offset| {
-            at.checked_sub(*offset)
-                .is_some_and(|then| eight(self.bytes, then) == here)
-        })
+        self.back(at, then)
+            .filter(|offset| self.repeats_long(at, *offset, here))
     }
 
     /// The match to take at `at` or one byte on; positions are remembered.
     #[inline]
-    fn find(&mut self, at: usize, told: usize, [newest, second]: [usize; 2]) -> Option<Match> {
+    fn find(
+        &mut self,
+        at: usize,
+        ahead: &[u8; LOOKED_AT],
+        told: usize,
+        [newest, second]: [usize; 2],
+    ) -> Option<Match> {
         let (bytes, position) = (self.bytes, self.position(at));
-        let (here, next) = (eight(bytes, at), eight(bytes, at + 1));
+        let (here, next) = (eight(ahead, 0), eight(ahead, 1));
         let long = self.tables.exchange_long(here, position);
         let short = self.tables.exchange_short(here, position);
         if self.repeats(at + 1, newest, next as u32) {
@@ -308,30 +319,33 @@ impl Search<'_> {
                 around(bytes, told, at, at + SHORTEST, offset)
             }
         };
-        Some(self.longest(at, told, found))
+        Some(self.longest(at, ahead, told, found))
     }
 
     /// The longest of `found`, which begins at `at` or before, and those that begin a
     /// little further on.
     #[inline]
-    fn longest(&mut self, at: usize, told: usize, found: Match) -> Match {
+    fn longest(&mut self, at: usize, ahead: &[u8; LOOKED_AT], told: usize, found: Match) -> Match {
         // All are fetched before any is waited for.
-        let later = LATER.map(|ahead| {
-            let at = at + ahead;
-            let here = eight(self.bytes, at);
+        let later = LATER.map(|by| {
+            let (at, here) = (at + by, eight(ahead, by));
             let then = self.tables.exchange_long(here, self.position(at));
             (at, here, then)
         });
         let mut longest = found;
         for (at, here, then) in later {
             // Usually it is the same one, a little further on.
-            let Some(offset) = self.back(at, then).filter(|o| *o != longest.offset) else {
+            let Some(offset) = self.back(at, then) else {
                 continue;
             };
+            if offset == longest.offset {
+                continue;
+            }
             // A longer one goes on where this one ends.
             let last = longest.end - (SHORTEST - 1);
-            let goes_on = self.repeats(last, offset, four(self.bytes, last));
-            if goes_on && self.long(at, here, then).is_some() {
+            if self.repeats(last, offset, four(self.bytes, last))
+                && self.repeats_long(at, offset, here)
+            {
                 let other = around(self.bytes, told, at, at + 8, offset);
                 if other.len() > longest.len() {
                     longest = other;
@@ -343,8 +357,9 @@ impl Search<'_> {
 
     /// Remembers some of what a match found at `at` goes over, which ends at `end`.
     #[inline]
-    fn remember_within(&mut self, at: usize, end: usize) {
-        self.remember(at + 2, true, false);
+    fn remember_within(&mut self, at: usize, ahead: &[u8; LOOKED_AT], end: usize) {
+        self.tables
+            .exchange_long(eight(ahead, 2), self.position(at + 2));
         self.remember(end - 2, true, false);
         self.remember(end - 1, false, true);
     }
