@@ -16,6 +16,7 @@ mod image;
 mod isolation;
 mod licences;
 mod lifecycle;
+mod memory;
 mod metrics;
 mod page;
 mod posting;
