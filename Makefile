@@ -47,12 +47,13 @@ micro: target ## How fast each stage is, in Wasm
 		'$(TARGET_DIR)/micro/wasm32-wasip2/release/examples/micro.wasm'
 
 # BENCH=--quick takes minutes instead of half an hour; `bench --help` says more.
-bench: micro ## Each stage alone; the server beside hyper, Go and wasmtime serve; reading
+bench: micro ## Each stage alone; the server beside hyper, Go and wasmtime serve; reading; pauses
 	$(CARGO) build --release --locked --workspace
 	mkdir -p '$(TARGET_DIR)/bench'
 	'$(TARGET_DIR)/release/bench' --json '$(TARGET_DIR)/bench/results.json' \
 		--plot '$(TARGET_DIR)/bench/bench.svg' $(BENCH)
 	'$(TARGET_DIR)/release/bench-reading'
+	'$(TARGET_DIR)/release/bench-pauses'
 
 soak: target ## Three minutes at 5,000 requests/s under a stock runtime, twice
 	$(CARGO) build --release --locked --workspace
