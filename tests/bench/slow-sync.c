@@ -2,7 +2,7 @@
  *
  *   cc -shared -fPIC -o target/slow-sync.so tests/bench/slow-sync.c
  *   LD_PRELOAD=$PWD/target/slow-sync.so target/release/bench \
- *       --targets crash,power --connections 256 --sizes 700B,3.4kB
+ *       --targets crash,power --connections 256 --sizes 700B,3.4kB --seconds 1
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

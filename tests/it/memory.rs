@@ -1,8 +1,8 @@
 //! What waits in an instance stays within its memory.
 
 use super::*;
+use netwatch_tests::client::{exchange, posting};
 use netwatch_tests::reports::Random;
-use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 const CONNECTIONS: usize = 256;
@@ -15,13 +15,7 @@ fn request(random: &mut Random) -> Vec<u8> {
         .map(|_| char::from(b'0' + random.below(43) as u8))
         .map(|letter| if letter == '\\' { '-' } else { letter })
         .collect();
-    let body = format!("{{\"noise\":\"{noise}\"}}");
-    let head = format!(
-        "POST /api/v1/reports HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n\r\n",
-        body.len()
-    );
-    [head.into_bytes(), body.into_bytes()].concat()
+    posting("application/json", &format!("{{\"noise\":\"{noise}\"}}"))
 }
 
 /// Posts one report after another; how many were accepted.
@@ -32,16 +26,8 @@ fn post_all(address: SocketAddr, seed: u64) -> usize {
     stream.set_read_timeout(patience).unwrap();
     let mut accepted = 0;
     for _ in 0..REQUESTS {
-        stream.write_all(&request(&mut random)).unwrap();
-        let mut answer = Vec::new();
-        while !answer.ends_with(b"}") {
-            let mut bytes = [0; 1024];
-            let len = stream.read(&mut bytes).unwrap();
-            assert!(len > 0, "closed after {}", String::from_utf8_lossy(&answer));
-            answer.extend(&bytes[..len]);
-        }
-        let is_accepted = answer.starts_with(b"HTTP/1.1 202 ");
-        assert!(is_accepted, "{}", String::from_utf8_lossy(&answer));
+        let reply = exchange(&mut stream, &request(&mut random)).unwrap();
+        assert_eq!(reply.status, 202, "{}", reply.text());
         accepted += 1;
     }
     accepted

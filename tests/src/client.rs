@@ -71,6 +71,36 @@ pub fn post(address: SocketAddr, content_type: &str, body: &[u8]) -> Reply {
     send(address, "POST", "/api/v1/reports", &headers, body).expect("an answer")
 }
 
+/// What [`exchange`] sends to post `body`.
+pub fn posting(content_type: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!(
+        "POST /api/v1/reports HTTP/1.1\r\nHost: test\r\nContent-Type: {content_type}\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
+}
+
+/// One request on a connection that stays open; the answer must say its length.
+pub fn exchange(stream: &mut TcpStream, request: &[u8]) -> std::io::Result<Reply> {
+    stream.write_all(request)?;
+    let (mut answer, mut bytes) = (Vec::new(), [0; 2048]);
+    loop {
+        let len = stream.read(&mut bytes)?;
+        if len == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        answer.extend_from_slice(&bytes[..len]);
+        let is_whole = |reply: &Reply| {
+            let length = reply.header("content-length").map(str::parse);
+            length.is_some_and(|length| length == Ok(reply.body.len()))
+        };
+        if let Some(reply) = parse(&answer).filter(is_whole) {
+            return Ok(reply);
+        }
+    }
+}
+
 fn parse(answer: &[u8]) -> Option<Reply> {
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
     let head = std::str::from_utf8(&answer[..end]).ok()?;

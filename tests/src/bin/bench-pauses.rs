@@ -5,11 +5,10 @@
 //! wait is counted. A word after `bench-pauses` is the time for each line, in seconds.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use netwatch_tests::client::send;
+use netwatch_tests::client::{exchange, posting, send};
 use netwatch_tests::files::segments;
 use netwatch_tests::reports::{Random, report};
 use netwatch_tests::server::{Kind, Server};
-use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -38,26 +37,11 @@ const QUESTIONS: [(&str, &str); 5] = [
 ];
 
 /// Requests as they go over the wire, no two alike.
-struct Requests(Vec<Vec<u8>>);
-
-impl Requests {
-    fn new(hosts: u64, samples: u64) -> Requests {
-        let mut random = Random(11);
-        let requests = (0..20_000).map(|n| {
-            let body = report(&mut random, n, hosts, samples);
-            post("application/json", &body)
-        });
-        Requests(requests.collect())
-    }
-}
-
-fn post(kind: &str, body: &str) -> Vec<u8> {
-    let length = body.len();
-    format!(
-        "POST /api/v1/reports HTTP/1.1\r\nHost: a\r\nContent-Type: {kind}\r\n\
-         Content-Length: {length}\r\n\r\n{body}"
-    )
-    .into_bytes()
+fn requests(hosts: u64, samples: u64) -> Vec<Vec<u8>> {
+    let mut random = Random(11);
+    (0..20_000)
+        .map(|n| posting("application/json", &report(&mut random, n, hosts, samples)))
+        .collect()
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
@@ -66,32 +50,25 @@ fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Sends a request and waits for its answer, which must accept it.
-fn exchange(stream: &mut TcpStream, request: &[u8]) -> Duration {
+/// Sends a request, which must be accepted; how long that took.
+fn post(stream: &mut TcpStream, request: &[u8]) -> Duration {
     let began = Instant::now();
-    stream.write_all(request).expect("a request sent");
-    let (mut answer, mut len) = ([0; 2048], 0);
-    while !answer[..len].ends_with(b"}") {
-        let read = stream.read(&mut answer[len..]).expect("an answer");
-        assert!(read > 0, "closed");
-        len += read;
-    }
+    let reply = exchange(stream, request).expect("an answer");
     let took = began.elapsed();
-    let text = String::from_utf8_lossy(&answer[..len]);
-    assert!(text.starts_with("HTTP/1.1 202"), "{text}");
+    assert_eq!(reply.status, 202, "{}", reply.text());
     took
 }
 
 /// Posts for `time`, and says how long the answers took.
-fn measure(what: &str, address: SocketAddr, requests: &Requests, time: Duration) {
+fn measure(what: &str, address: SocketAddr, requests: &[Vec<u8>], time: Duration) {
     let mut streams: Vec<_> = (0..CONNECTIONS).map(|_| connect(address)).collect();
     let end = Instant::now() + time;
     let mut took = Vec::new();
-    for (turn, request) in requests.0.iter().cycle().enumerate() {
+    for (turn, request) in requests.iter().cycle().enumerate() {
         if Instant::now() > end {
             break;
         }
-        took.push(exchange(&mut streams[turn % CONNECTIONS], request));
+        took.push(post(&mut streams[turn % CONNECTIONS], request));
         std::thread::sleep(Duration::from_micros(500));
     }
     took.sort();
@@ -111,22 +88,30 @@ fn measure_beside(
     what: &str,
     path: &str,
     address: SocketAddr,
-    requests: &Requests,
+    requests: &[Vec<u8>],
     time: Duration,
 ) {
-    let (done, answers) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let done = AtomicBool::new(false);
+    let [answers, refusals] = [const { AtomicUsize::new(0) }; 2];
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
-                send(address, "GET", path, &TOKEN, b"").expect("an answer");
-                answers.fetch_add(1, Ordering::Relaxed);
+                let reply = send(address, "GET", path, &TOKEN, b"").expect("an answer");
+                let counted = match reply.status {
+                    200 => &answers,
+                    _ => &refusals,
+                };
+                counted.fetch_add(1, Ordering::Relaxed);
             }
         });
         measure(what, address, requests, time);
         done.store(true, Ordering::Relaxed);
     });
-    let answers = answers.load(Ordering::Relaxed);
-    println!("{:<36} {answers} answers meanwhile", "");
+    let [answers, refusals] = [answers, refusals].map(AtomicUsize::into_inner);
+    println!(
+        "{:<36} {answers} answers and {refusals} refusals meanwhile",
+        ""
+    );
 }
 
 /// Stores reports, in batches, until there are [`STORED_BYTES`].
@@ -140,7 +125,7 @@ fn fill(address: SocketAddr, hosts: u64, samples: u64) {
             body.push('\n');
             n += 1;
         }
-        exchange(&mut stream, &post("application/x-ndjson", &body));
+        post(&mut stream, &posting("application/x-ndjson", &body));
         sent += body.len();
     }
 }
@@ -151,7 +136,7 @@ fn settings<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
 }
 
 fn run(dir: &Path, size: &str, (hosts, samples): (u64, u64), time: Duration) {
-    let requests = Requests::new(hosts, samples);
+    let requests = requests(hosts, samples);
     let mut server = Server::start(Kind::Native, dir, &settings(&[]));
     fill(server.address, hosts, samples);
     println!("{size}, {} files", segments(dir).len());

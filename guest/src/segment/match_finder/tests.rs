@@ -167,3 +167,27 @@ fn what_was_stored_as_it_is_is_found_when_it_comes_again() {
     });
     assert!(matched > again.len() - 20, "{matched} bytes");
 }
+
+#[test]
+fn a_longer_match_that_begins_a_little_later_is_taken() {
+    let mut random = Random(6);
+    for later in LATER {
+        let [short, more, between] = [10, 50, 100].map(|len| noise(len, &mut random));
+        let long = [&short[later..], &more].concat();
+        let again = [&short[..later], &long].concat();
+        let content = [&short[..], &between[..50], &long, &between[50..], &again].concat();
+        let mut finder = MatchFinder::new(16);
+        finder.fill_in_place(content.len(), &mut |history| {
+            history.extend_from_slice(&content);
+            (content.len(), true)
+        });
+        finder.commit_filled(content.len());
+        let mut longest = 0;
+        finder.start_matching(|sequence| {
+            if let Sequence::Triple { match_len, .. } = sequence {
+                longest = longest.max(match_len);
+            }
+        });
+        assert_eq!(longest, long.len(), "{later} bytes later");
+    }
+}
